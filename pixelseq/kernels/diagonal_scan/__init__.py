@@ -1,0 +1,1 @@
+"""Diagonal scan: the recurrence of a Diagonal BiLSTM."""

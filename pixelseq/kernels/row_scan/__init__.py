@@ -1,0 +1,1 @@
+"""Row scan: the recurrence of a Row LSTM."""

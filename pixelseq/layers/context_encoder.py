@@ -1,0 +1,65 @@
+"""The causal CNN at the bottom of the model.
+
+Shapes: B batch, H rows, W columns, X numbers a pixel, F features.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pixelseq.layers.causal_layer import LayerState
+from pixelseq.layers.masked_conv import ConvBlock, MaskedConv
+from pixelseq.layers.residual import ResidualBlock
+
+
+class ContextEncoder(nn.Module):
+    """A mask A convolution, then residual mask B ones: pixels to features of strictly earlier pixels.
+
+    Two additions to van den Oord et al. 2016, table 1. An extra input channel is 1 inside the image, so that a border
+    never looks like a level. And an empty column is appended on the right: its features see the last pixel of their
+    row, which a Diagonal BiLSTM of the paper hides from most of the next row.
+
+    Args:
+        pixel_features: X.
+        hidden: h; F = 2h.
+        kernel: side of the mask A convolution, odd, at least 3.
+        blocks: number of residual mask B convolutions.
+        dropout: as in the other residual blocks.
+    """
+
+    def __init__(self, pixel_features: int, hidden: int, kernel: int, blocks: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.first = MaskedConv(pixel_features + 1, 2 * hidden, kernel, mask_type="A")
+        self.blocks = nn.ModuleList(
+            ResidualBlock(ConvBlock(2 * hidden, hidden), hidden, dropout) for _ in range(blocks)
+        )
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """[B, H, W, X] -> [B, H, W + 1, F]; column W is the empty one."""
+        inside = F.pad(pixels, (0, 1), value=1.0)
+        x = self.first(F.pad(inside, (0, 0, 0, 1)))
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+    def init_state(self, batch: int, width: int) -> list[LayerState]:
+        """State of an image of `width` columns, the empty one not counted."""
+        return [self.first.init_state(batch, width + 1), *(b.init_state(batch, width + 1) for b in self.blocks)]
+
+    def step(self, state: list[LayerState], column: int) -> Tensor:
+        """Features [B, F] at `column`, 0 to W, of the current row."""
+        x = self.first.read(state[0], column)
+        for block, block_state in zip(self.blocks, state[1:], strict=True):
+            x = block.step(x, block_state, column)
+        return x
+
+    def feed(self, pixel: Tensor, state: list[LayerState], column: int) -> None:
+        """Enters the pixel [B, X] at `column` of the current row, after its features were read."""
+        self.first.write(F.pad(pixel, (0, 1), value=1.0), state[0], column)
+
+    def end_row(self, state: list[LayerState]) -> None:
+        """Closes the current row after its empty column."""
+        self.first.end_row(state[0])
+        for block, block_state in zip(self.blocks, state[1:], strict=True):
+            block.end_row(block_state)

@@ -1,0 +1,76 @@
+"""Likelihoods of whole images: nats, bits/dim, exact sums over ragged batches.
+
+Shapes: B batch, C colours, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pixelseq.data import collate
+from pixelseq.model import PixelRNN
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Exact sums over a set of images."""
+
+    nll_nats: float
+    """Negative log-likelihood, nats, summed over all values of all images."""
+    images: int
+    values: int
+    """Colour values of all images."""
+
+    @property
+    def nats_per_image(self) -> float:
+        """Mean nats an image."""
+        return self.nll_nats / self.images
+
+    @property
+    def bits_per_dim(self) -> float:
+        """Bits a colour value."""
+        return self.nll_nats / (math.log(2) * self.values)
+
+
+def image_nats(value_nats: Tensor, heights: Tensor) -> Tensor:
+    """Sums the nats of each image's own rows, not those of the padding below it.
+
+    Args:
+        value_nats: [B, C, H, W], from `PixelRNN.nll`.
+        heights: [B], rows of each image.
+
+    Returns:
+        [B], in the dtype of `value_nats`.
+    """
+    rows = torch.arange(value_nats.shape[2], device=value_nats.device)
+    inside = (rows < heights[:, None]).to(value_nats.dtype)  # [B, H]
+    return torch.einsum("bchw,bh->b", value_nats, inside)
+
+
+@torch.no_grad()
+def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) -> Likelihood:
+    """The likelihood of a set of images, of one width and any heights.
+
+    Args:
+        model: evaluated with dropout off; its mode is restored.
+        images: levels, each [C, H, W].
+        batch_size: images at a time; the result does not depend on it beyond rounding.
+
+    Returns:
+        Sums in float64.
+    """
+    was_training = model.training
+    model.eval()
+    total = 0.0
+    by_height = sorted(images, key=lambda image: image.shape[1])  # little padding
+    for start in range(0, len(by_height), batch_size):
+        levels, heights = collate(by_height[start : start + batch_size])
+        value_nats = model.nll(levels.to(model.device))
+        total += float(image_nats(value_nats.double(), heights.to(model.device)).sum())
+    model.train(was_training)
+    return Likelihood(total, len(images), sum(image.numel() for image in images))

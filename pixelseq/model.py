@@ -1,0 +1,249 @@
+"""PixelRNN: context encoder, stack of blocks, head.
+
+Shapes: B batch, C colours, H rows, W columns, F features, Q numbers a colour value, V levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from pixelseq import checkpoint
+from pixelseq.config import ModelConfig
+from pixelseq.layers import (
+    CategoricalHead,
+    CausalLayer,
+    ContextEncoder,
+    ConvBlock,
+    DiagonalBiLSTM,
+    MaskedConv,
+    PixelEncoding,
+    ResidualBlock,
+    RowLSTM,
+)
+from pixelseq.state import State
+
+BLOCK_LAYERS: dict[str, type[RowLSTM] | type[DiagonalBiLSTM] | type[ConvBlock]] = {
+    "row": RowLSTM,
+    "diagonal": DiagonalBiLSTM,
+    "conv": ConvBlock,
+}
+
+
+class PixelRNN(nn.Module):
+    """An exact distribution over images of any size, value by value in raster order.
+
+    van den Oord, Kalchbrenner, Kavukcuoglu (2016), Pixel Recurrent Neural Networks, arXiv:1601.06759.
+
+    Args:
+        config: the shapes.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.pixels = PixelEncoding(config.levels, config.pixels)
+        self.encoder = ContextEncoder(
+            config.channels * self.pixels.features,
+            config.hidden,
+            config.context_kernel,
+            config.context_blocks,
+            config.dropout,
+        )
+        self.blocks = nn.ModuleList(
+            ResidualBlock(BLOCK_LAYERS[name](config.features, config.hidden), config.hidden, config.dropout)
+            for name in config.blocks
+        )
+        self.head = CategoricalHead(
+            config.features, config.channels, self.pixels.features, config.head_features, config.levels
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.encoder.first.weight.device
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights in use: what a mask hides is not counted."""
+        masked = sum(module.masked_parameters for module in self.modules() if isinstance(module, MaskedConv))
+        return sum(parameter.numel() for parameter in self.parameters()) - masked
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Log-probabilities of every level of every value, given the values before it.
+
+        Args:
+            images: integer levels [B, C, H, W], any H, W >= 1.
+
+        Returns:
+            [B, V, C, H, W], nats.
+
+        Raises:
+            ValueError: another shape or type, or a level that the model does not have.
+        """
+        return rearrange(self._image_logits(images).log_softmax(-1), "b h w c v -> b v c h w")
+
+    def nll(self, images: Tensor) -> Tensor:
+        """Negative log-likelihood of every value, given the values before it.
+
+        Args:
+            images: integer levels [B, C, H, W].
+
+        Returns:
+            [B, C, H, W], nats.
+
+        Raises:
+            ValueError: as `forward`.
+        """
+        logits = self._image_logits(images)
+        levels = rearrange(images, "b c h w -> b h w c").long()
+        nats = F.cross_entropy(logits.flatten(0, -2), levels.flatten(), reduction="none")
+        return rearrange(nats.view(levels.shape), "b h w c -> b c h w")
+
+    def _image_logits(self, images: Tensor) -> Tensor:
+        self.check_images(images)
+        return self.logits(self.pixels(rearrange(images, "b c h w -> b h w c")))
+
+    def logits(self, pixels: Tensor) -> Tensor:
+        """Logits from encoded pixels, differentiable in them: [B, H, W, C, Q] -> [B, H, W, C, V]."""
+        return self.head(self.features(pixels), pixels)
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """The trunk: encoded pixels [B, H, W, C, Q] -> features [B, H, W, F] of strictly earlier pixels."""
+        x = self.encoder(pixels.flatten(3))
+        for block in self.blocks:
+            x = block(x)
+        return x[:, :, :-1]  # without the encoder's empty column
+
+    def init_state(self, batch: int, width: int) -> State:
+        """The state before the first pixel.
+
+        Args:
+            batch: number of images.
+            width: their columns.
+
+        Raises:
+            ValueError: batch or width below 1.
+        """
+        if batch < 1 or width < 1:
+            raise ValueError(f"batch is {batch} and width {width}; both must be at least 1")
+        blocks = [block.init_state(batch, width + 1) for block in self._layers()]
+        return State(width, 0, 0, False, self.encoder.init_state(batch, width), blocks)
+
+    @torch.no_grad()
+    def step(self, state: State) -> Tensor:
+        """Features of the next pixel, from those fed so far, in amortised O(1) work.
+
+        `pixel_log_probs` turns them into the distribution of its colours; then `feed` its values.
+
+        Args:
+            state: written in place.
+
+        Returns:
+            [B, F].
+        """
+        if state.stepped:
+            raise ValueError("the pixel of the last step has not been fed; call feed before the next step")
+        state.stepped = True
+        return self._trunk_step(state)
+
+    @torch.no_grad()
+    def pixel_log_probs(self, features: Tensor, earlier: Tensor) -> Tensor:
+        """Distribution of a pixel's next colour.
+
+        Args:
+            features: [B, F], from `step`.
+            earlier: [B, c], the levels of the pixel's first c colours, 0 <= c < C.
+
+        Returns:
+            [B, V], nats.
+        """
+        return self.head.channel_logits(features, self.pixels(earlier)).log_softmax(-1)
+
+    @torch.no_grad()
+    def feed(self, state: State, pixel: Tensor) -> None:
+        """Enters the values of the pixel that `step` was called for, and closes its row after the last column.
+
+        Args:
+            state: written in place.
+            pixel: [B, C], levels.
+
+        Raises:
+            ValueError: another shape, or no step since the last feed.
+        """
+        if not state.stepped:
+            raise ValueError("no step has been made since the last feed; call step first")
+        if pixel.shape != (state.batch, self.config.channels):
+            raise ValueError(f"the pixel is {list(pixel.shape)}; expected {[state.batch, self.config.channels]}")
+        self.encoder.feed(self.pixels(pixel).flatten(1), state.encoder, state.column)
+        state.stepped = False
+        state.column += 1
+        if state.column == state.width:
+            self._trunk_step(state)  # the empty column on the right
+            self.encoder.end_row(state.encoder)
+            for layer, layer_state in zip(self._layers(), state.blocks, strict=True):
+                layer.end_row(layer_state)
+            state.row, state.column = state.row + 1, 0
+
+    def _trunk_step(self, state: State) -> Tensor:
+        x = self.encoder.step(state.encoder, state.column)
+        for block, block_state in zip(self._layers(), state.blocks, strict=True):
+            x = block.step(x, block_state, state.column)
+        return x
+
+    def _layers(self) -> Iterator[CausalLayer]:
+        for block in self.blocks:
+            assert isinstance(block, CausalLayer)
+            yield block
+
+    def check_images(self, images: Tensor) -> None:
+        """Raises ValueError where `images` are not levels [B, C, H, W] of this model."""
+        if images.ndim != 4:
+            raise ValueError(f"images are {list(images.shape)}; expected [batch, channels, height, width]")
+        if images.shape[1] != self.config.channels:
+            raise ValueError(f"images have {images.shape[1]} channels; the model has {self.config.channels}")
+        if 0 in images.shape:
+            raise ValueError(f"images are {list(images.shape)}; every side must be at least 1")
+        if images.is_floating_point() or images.is_complex() or images.dtype == torch.bool:
+            raise ValueError(f"images are {images.dtype}; expected integer levels 0 to {self.config.levels - 1}")
+        low, high = (int(bound) for bound in images.aminmax())
+        if low < 0 or high >= self.config.levels:
+            raise ValueError(
+                f"images have levels from {low} to {high}; the model has {self.config.levels} levels, "
+                f"0 to {self.config.levels - 1}"
+            )
+
+    def save_pretrained(self, folder: str | Path, card: str = "") -> None:
+        """Writes a checkpoint folder, whole or not at all: config.json, model.safetensors, README.md.
+
+        Args:
+            folder: made, or replaced if it is a checkpoint.
+            card: text of the model card after its heading.
+
+        Raises:
+            ValueError: the folder holds something else.
+        """
+        checkpoint.save(Path(folder), self.config, self.state_dict(), card)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, revision: str | None = None) -> PixelRNN:
+        """Loads a checkpoint, in evaluation mode on the CPU.
+
+        Args:
+            name: a checkpoint folder, a run's folder, or a model id "owner/name" on the Hugging Face hub.
+            revision: of the model on the hub.
+
+        Raises:
+            FileNotFoundError: nothing of that name, or a file of the checkpoint is missing.
+            ValueError: a file of the checkpoint does not hold what it should.
+        """
+        config, weights = checkpoint.load(name, revision)
+        model = cls(config)
+        checkpoint.check_weights(model.state_dict(), weights)
+        model.load_state_dict(weights)
+        return model.eval()

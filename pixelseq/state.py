@@ -1,0 +1,54 @@
+"""What a model remembers of the pixels it has been fed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pixelseq.layers import LayerState
+
+
+@dataclass
+class State:
+    """State of `PixelRNN.step`: O(width) memory whatever the height, one entry an image in every tensor.
+
+    Made by `PixelRNN.init_state`; `step` and `feed` write it in place.
+    """
+
+    width: int
+    """Columns of the images."""
+    row: int
+    """Row of the next pixel."""
+    column: int
+    """Column of the next pixel."""
+    stepped: bool
+    """Whether the next pixel's features have been computed, so that it must be fed before another step."""
+    encoder: list[LayerState]
+    blocks: list[LayerState]
+
+    @property
+    def batch(self) -> int:
+        """Number of images."""
+        return self.encoder[0]["window"].shape[0]
+
+    def copy(self) -> State:
+        """An independent state of equal value."""
+        return self._map(torch.Tensor.clone)
+
+    def expand(self, copies: int) -> State:
+        """Each image `copies` times, one after the other: entry k of the new state is image k // copies."""
+        return self._map(lambda tensor: tensor.repeat_interleave(copies, dim=0))
+
+    def select(self, images: Tensor) -> State:
+        """The images of these indices [n], any of them repeatedly."""
+        return self._map(lambda tensor: tensor.index_select(0, images))
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> State:
+        encoder, blocks = (
+            [{name: function(tensor) for name, tensor in layer.items()} for layer in layers]
+            for layers in (self.encoder, self.blocks)
+        )
+        return State(self.width, self.row, self.column, self.stepped, encoder, blocks)

@@ -1,0 +1,53 @@
+"""Training configurations by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pixelseq import ModelConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run."""
+
+    data: str = "digits"
+    """Data set: digits or digit_columns."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """Shapes of the model."""
+    steps: int = 4000
+    """Optimiser steps."""
+    batch_size: int = 32
+    """Images a step, over all processes together."""
+    learning_rate: float = 2e-3
+    """Highest learning rate of AdamW; cosine to 0."""
+    warmup: int = 100
+    """Steps over which the learning rate rises from 0."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of AdamW."""
+    clip_norm: float = 1.0
+    """Largest norm of the gradient of the mean nats a value."""
+    ema_decay: float = 0.995
+    """Decay a step of the averaged weights, which are those evaluated and saved."""
+    validate_every: int = 250
+    """Steps between validations; the weights of the best one are kept."""
+    tall_height: int = 40
+    """Rows of the images in tall.png."""
+    seed: int = 0
+    """Of the initial weights, the data order, dropout and the pictures."""
+    out: Path | None = None
+    """Folder of the run; runs/ and the preset's name where none is given."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "validate_every", "tall_height"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1")
+
+
+PRESETS = {
+    # 1797 real digits of 8x8 pixels: minutes on two CPU cores.
+    "digits": TrainConfig(model=ModelConfig(dropout=0.3)),
+    # The same digits in columns of 1 to 6: heights of 8 to 48 in one batch.
+    "digit_columns": TrainConfig(data="digit_columns", model=ModelConfig(dropout=0.1), steps=1500, batch_size=16, tall_height=96),
+}

@@ -1,0 +1,203 @@
+"""Trains a PixelRNN.
+
+    accelerate launch train/run.py [PRESET] [--flags]
+
+Presets: digits (default), digit_columns. Ends with one JSON line; everything else is in runs/PRESET.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+import tyro
+from accelerate import Accelerator
+from presets import PRESETS, TrainConfig
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from pixelseq import Likelihood, PixelRNN, complete, evaluate, sample
+from pixelseq.checkpoint import CHECKPOINT
+from pixelseq.cli import one_line_errors, use_all_cores
+from pixelseq.data import Dataset, collate, load, training_batches
+from pixelseq.images import completion_sheet, sample_sheet, save_png
+from pixelseq.training import ImageNats, warmup_cosine
+
+LOG_EVERY = 50
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    preset = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "digits"
+    with one_line_errors():
+        if preset not in PRESETS:
+            raise ValueError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
+        config = tyro.cli(TrainConfig, default=PRESETS[preset], args=arguments, description=__doc__)
+        run(config, config.out or Path("runs") / preset)
+
+
+def run(config: TrainConfig, folder: Path) -> None:
+    """Builds, trains, evaluates, and writes the run's folder."""
+    accelerator = Accelerator()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and accelerator.num_processes == 1:
+        raise ValueError(
+            "several processes were started but do not know of each other; on CPUs: "
+            "ACCELERATE_USE_CPU=true torchrun --standalone --nproc_per_node 2 train/run.py"
+        )
+    if (folder / CHECKPOINT).exists():
+        raise ValueError(f"{folder} already holds a trained model; choose another folder with --out, or delete it")
+    if accelerator.num_processes == 1 and accelerator.device.type == "cpu":
+        use_all_cores()
+    data = load(config.data)
+    if (data.channels, data.levels) != (config.model.channels, config.model.levels):
+        raise ValueError(
+            f"{config.data} has {data.channels} channels of {data.levels} levels; "
+            f"the model {config.model.channels} of {config.model.levels}"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    training_seconds = train(config, data, folder, accelerator)
+    model = PixelRNN.from_pretrained(folder).to(accelerator.device)
+    test = evaluate_everywhere(accelerator, model, data.test)
+    more = {name: evaluate_everywhere(accelerator, model, images) for name, images in data.more_tests.items()}
+    if accelerator.is_main_process:
+        draw_pictures(config, model, data, folder)
+        result = {
+            "data": config.data,
+            "test_bits_per_dim": round(test.bits_per_dim, 4),
+            "test_nats_per_image": round(test.nats_per_image, 3),
+            **{f"{name}_bits_per_dim": round(likelihood.bits_per_dim, 4) for name, likelihood in more.items()},
+            "parameters": model.num_parameters,
+            "steps": config.steps,
+            "seconds": round(time.monotonic() - started, 1),
+            "images_per_s": round(config.steps * config.batch_size / training_seconds, 1),
+        }
+        model.save_pretrained(folder / CHECKPOINT, card=f"Result of its training run: `{json.dumps(result)}`")
+        print(json.dumps(result))
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
+
+
+def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Accelerator) -> float:
+    """Trains, leaving the best averaged weights in the run's checkpoint; returns seconds without validation."""
+    torch.manual_seed(config.seed)
+    model = PixelRNN(config.model)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: warmup_cosine(step, config.warmup, config.steps)
+    )
+    network, optimizer = accelerator.prepare(ImageNats(model), optimizer)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
+    rank, world = accelerator.process_index, accelerator.num_processes
+    torch.manual_seed(config.seed + 1 + rank)  # dropout differs between processes
+
+    best = float("inf")
+    validation_seconds, started = 0.0, time.monotonic()
+    window = torch.zeros(3, dtype=torch.float64, device=accelerator.device)  # nats, images, values since the last line
+    batches = training_batches(len(data.train), config.batch_size, config.seed)
+    disable = None if accelerator.is_local_main_process else True
+    with Metrics(folder / "metrics.jsonl", accelerator) as metrics, tqdm(total=config.steps, disable=disable) as bar:
+        for step in range(1, config.steps + 1):
+            chosen = [data.train[k] for k in next(batches)]
+            mine = chosen[rank::world]
+            levels, heights = collate(mine)
+            nats = network(levels.to(accelerator.device), heights.to(accelerator.device)).sum()
+            # Processes average their gradients, so each scales its share to the mean over the whole batch.
+            accelerator.backward(nats * world / sum(image.numel() for image in chosen))
+            accelerator.clip_grad_norm_(network.parameters(), config.clip_norm)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            average.update_parameters(model)
+            window += window.new_tensor([0, len(mine), sum(image.numel() for image in mine)])
+            window[0] += nats.detach()
+            bar.update()
+
+            if step % LOG_EVERY == 0 or step == config.steps:
+                seen = total(accelerator, window)
+                window.zero_()
+                if not math.isfinite(seen.nll_nats):
+                    raise ValueError(f"the likelihood at step {step} is not finite; try a lower --learning-rate")
+                metrics.write("train", step, seen, learning_rate=schedule.get_last_lr()[0])
+                bar.set_postfix(nats=f"{seen.nats_per_image:.2f}", bits_per_dim=f"{seen.bits_per_dim:.4f}", best=f"{best:.4f}")
+            if step % config.validate_every == 0 or step == config.steps:
+                paused = time.monotonic()
+                averaged: PixelRNN = average.module
+                held_out = evaluate_everywhere(accelerator, averaged, data.validation)
+                metrics.write("validation", step, held_out)
+                if held_out.bits_per_dim < best:
+                    best = held_out.bits_per_dim
+                    if accelerator.is_main_process:
+                        averaged.save_pretrained(folder / CHECKPOINT)
+                validation_seconds += time.monotonic() - paused
+    accelerator.wait_for_everyone()
+    return time.monotonic() - started - validation_seconds
+
+
+def evaluate_everywhere(accelerator: Accelerator, model: PixelRNN, images: list[Tensor]) -> Likelihood:
+    """The exact likelihood of a split, each process taking its share."""
+    part = evaluate(model, images[accelerator.process_index :: accelerator.num_processes])
+    sums = torch.tensor([part.nll_nats, part.images, part.values], dtype=torch.float64, device=accelerator.device)
+    return total(accelerator, sums)
+
+
+def total(accelerator: Accelerator, sums: Tensor) -> Likelihood:
+    """Adds the sums of nats, images and values over all processes, to be divided once."""
+    nats, images, values = accelerator.reduce(sums.clone(), reduction="sum").tolist()
+    return Likelihood(nats, int(images), int(values))
+
+
+class Metrics:
+    """A JSON line for each measurement, written by the main process alone."""
+
+    def __init__(self, path: Path, accelerator: Accelerator) -> None:
+        self.file = path.open("w") if accelerator.is_main_process else None
+        self.started = time.monotonic()
+
+    def __enter__(self) -> Metrics:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.file:
+            self.file.close()
+
+    def write(self, split: str, step: int, likelihood: Likelihood, **more: float) -> None:
+        """Appends a line."""
+        if self.file:
+            line = {
+                "split": split,
+                "step": step,
+                "nats_per_image": likelihood.nats_per_image,
+                "bits_per_dim": likelihood.bits_per_dim,
+                "seconds": round(time.monotonic() - self.started, 2),
+                **more,
+            }
+            print(json.dumps(line), file=self.file, flush=True)
+
+
+def draw_pictures(config: TrainConfig, model: PixelRNN, data: Dataset, folder: Path) -> None:
+    """samples.png, as tall as the tallest training image; tall.png; completions.png, of lower halves."""
+    levels, (_, _, W) = model.config.levels, data.test[0].shape
+    H = max(image.shape[1] for image in data.train)
+    save_png(sample_sheet(sample(model, 64, H, W, config.seed), levels, columns=8), folder / "samples.png")
+    tall = sample(model, 16, config.tall_height, W, config.seed)
+    save_png(sample_sheet(tall, levels, columns=16), folder / "tall.png")
+    originals = data.test[:8]
+    masks = [(torch.arange(image.shape[1]) < image.shape[1] // 2)[:, None].expand(-1, W) for image in originals]
+    completions = [
+        complete(model, image[None], mask, num=8, seed=config.seed, first=8 * k)[0]
+        for k, (image, mask) in enumerate(zip(originals, masks, strict=True))
+    ]
+    save_png(completion_sheet(originals, masks, completions, levels), folder / "completions.png")
+
+
+if __name__ == "__main__":
+    main()
