@@ -19,5 +19,6 @@ def init_gates(bias: Tensor, state_to_state: Tensor) -> None:
     D = state_to_state.shape[-2]
     bias.zero_()
     bias.view(-1, 4 * D)[:, D : 2 * D] = 1
-    for gate in state_to_state.view(-1, D, 4, D).transpose(1, 2).flatten(0, 1).unbind(0):
-        nn.init.orthogonal_(gate, gain=STATE_SCALE)
+    for neighbour in state_to_state.view(-1, D, 4 * D):
+        for gate in neighbour.split(D, dim=1):
+            nn.init.orthogonal_(gate, gain=STATE_SCALE)

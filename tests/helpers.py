@@ -1,0 +1,26 @@
+"""Small models and all images of a size."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor
+
+from pixelseq import ModelConfig, PixelRNN
+
+
+def small_model(scale: float = 1.0, **fields: object) -> PixelRNN:
+    """A small model in float64 and evaluation mode; `scale` multiplies its weights, for less even distributions."""
+    defaults: dict[str, object] = {"levels": 2, "hidden": 3, "context_kernel": 3, "context_blocks": 1, "head_features": 6}
+    model = PixelRNN(ModelConfig(**(defaults | fields))).double().eval()  # type: ignore[arg-type]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter)).mul_(scale)
+    return model
+
+
+def all_images(levels: int, channels: int, height: int, width: int) -> Tensor:
+    """Every image of that size, [levels ** values, C, H, W]."""
+    values = itertools.product(range(levels), repeat=channels * height * width)
+    return torch.tensor(list(values)).view(-1, channels, height, width)
