@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import safetensors.torch
@@ -92,8 +93,8 @@ def _find(name: str | Path, revision: str | None) -> Path:
     if folder.is_dir():
         inside = folder / CHECKPOINT
         return inside if inside.is_dir() and not (folder / CONFIG).exists() else folder
-    looks_like_hub_id = isinstance(name, str) and name.count("/") == 1 and not folder.parent.exists()
-    if not looks_like_hub_id or name.startswith(("/", ".")):
+    # A hub id is owner/name; where a folder "owner" stands here, a mistyped path is likelier.
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name)) or folder.parent.exists():
         raise FileNotFoundError(f"no checkpoint folder {name}")
 
     from huggingface_hub import snapshot_download
@@ -102,4 +103,6 @@ def _find(name: str | Path, revision: str | None) -> Path:
         return Path(snapshot_download(str(name), revision=revision, allow_patterns=[CONFIG, WEIGHTS, CARD]))
     except Exception as error:  # the hub client raises many unrelated kinds
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise FileNotFoundError(f"no folder {name} here, and the hub did not give a model of that name: {reason}") from error
+        raise FileNotFoundError(
+            f"no folder {name} here, and the hub did not give a model of that name: {reason}"
+        ) from error

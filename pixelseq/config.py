@@ -56,9 +56,7 @@ class ModelConfig:
                 raise ValueError(f"ModelConfig.{name} is {getattr(self, name)!r}; choose from {', '.join(choices)}")
         for block in self.blocks:
             if block not in get_args(BlockName):
-                raise ValueError(
-                    f"ModelConfig.blocks has {block!r}; choose from {', '.join(get_args(BlockName))}"
-                )
+                raise ValueError(f"ModelConfig.blocks has {block!r}; choose from {', '.join(get_args(BlockName))}")
         if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
             raise ValueError(f"ModelConfig.dropout is {self.dropout!r}; it must be at least 0 and below 1")
 

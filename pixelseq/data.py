@@ -45,7 +45,7 @@ def load(name: str) -> Dataset:
     """
     digits = _digits()
     if name == "digits":
-        return Dataset(name, 1, 17, **digits)
+        return Dataset(name, 1, 17, digits["train"], digits["validation"], digits["test"])
     if name == "digit_columns":
         lengths = (COLUMN_DIGITS.start, COLUMN_DIGITS.stop - 1)
         return Dataset(

@@ -62,7 +62,9 @@ def read_image(path: Path, channels: int, levels: int) -> Tensor:
     picture = _open(path)
     if picture.mode not in READABLE_MODES.get(channels, ()):
         kind = {1: "gray", 3: "RGB", 4: "RGBA"}.get(channels, f"{channels}-channel")
-        raise ValueError(f"{path} is a picture of mode {picture.mode}; the model has {channels} channels: convert it to {kind}")
+        raise ValueError(
+            f"{path} is a picture of mode {picture.mode}; the model has {channels} channels: convert it to {kind}"
+        )
     pixels = torch.from_numpy(np.array(picture.convert(MODES[channels]))).view(picture.height, picture.width, channels)
     level_of_shade = torch.full((256,), -1, dtype=torch.int16)
     level_of_shade[shades(levels).long()] = torch.arange(levels, dtype=torch.int16)

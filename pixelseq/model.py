@@ -5,7 +5,6 @@ Shapes: B batch, C colours, H rows, W columns, F features, Q numbers a colour va
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -17,13 +16,13 @@ from pixelseq import checkpoint
 from pixelseq.config import ModelConfig
 from pixelseq.layers import (
     CategoricalHead,
-    CausalLayer,
     ContextEncoder,
     ConvBlock,
     DiagonalBiLSTM,
     MaskedConv,
     PixelEncoding,
     ResidualBlock,
+    ResidualStack,
     RowLSTM,
 )
 from pixelseq.state import State
@@ -55,7 +54,7 @@ class PixelRNN(nn.Module):
             config.context_blocks,
             config.dropout,
         )
-        self.blocks = nn.ModuleList(
+        self.blocks = ResidualStack(
             ResidualBlock(BLOCK_LAYERS[name](config.features, config.hidden), config.hidden, config.dropout)
             for name in config.blocks
         )
@@ -115,10 +114,7 @@ class PixelRNN(nn.Module):
 
     def features(self, pixels: Tensor) -> Tensor:
         """The trunk: encoded pixels [B, H, W, C, Q] -> features [B, H, W, F] of strictly earlier pixels."""
-        x = self.encoder(pixels.flatten(3))
-        for block in self.blocks:
-            x = block(x)
-        return x[:, :, :-1]  # without the encoder's empty column
+        return self.blocks(self.encoder(pixels.flatten(3)))[:, :, :-1]  # without the encoder's empty column
 
     def init_state(self, batch: int, width: int) -> State:
         """The state before the first pixel.
@@ -132,8 +128,8 @@ class PixelRNN(nn.Module):
         """
         if batch < 1 or width < 1:
             raise ValueError(f"batch is {batch} and width {width}; both must be at least 1")
-        blocks = [block.init_state(batch, width + 1) for block in self._layers()]
-        return State(width, 0, 0, False, self.encoder.init_state(batch, width), blocks)
+        encoder, blocks = self.encoder.init_state(batch, width), self.blocks.init_state(batch, width + 1)
+        return State(width, row=0, column=0, stepped=False, encoder=encoder, blocks=blocks)
 
     @torch.no_grad()
     def step(self, state: State) -> Tensor:
@@ -186,20 +182,11 @@ class PixelRNN(nn.Module):
         if state.column == state.width:
             self._trunk_step(state)  # the empty column on the right
             self.encoder.end_row(state.encoder)
-            for layer, layer_state in zip(self._layers(), state.blocks, strict=True):
-                layer.end_row(layer_state)
+            self.blocks.end_row(state.blocks)
             state.row, state.column = state.row + 1, 0
 
     def _trunk_step(self, state: State) -> Tensor:
-        x = self.encoder.step(state.encoder, state.column)
-        for block, block_state in zip(self._layers(), state.blocks, strict=True):
-            x = block.step(x, block_state, state.column)
-        return x
-
-    def _layers(self) -> Iterator[CausalLayer]:
-        for block in self.blocks:
-            assert isinstance(block, CausalLayer)
-            yield block
+        return self.blocks.step(self.encoder.step(state.encoder, state.column), state.blocks, state.column)
 
     def check_images(self, images: Tensor) -> None:
         """Raises ValueError where `images` are not levels [B, C, H, W] of this model."""

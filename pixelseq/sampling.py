@@ -24,7 +24,7 @@ class Draw:
 
     Args:
         temperature: > 0; log-probabilities are divided by it. 1 samples from the model.
-        top_p: in (0, 1]; only the fewest most likely levels that hold this probability are drawn (Holtzman et al. 2020).
+        top_p: in (0, 1]; only the fewest likeliest levels that hold this probability are drawn (Holtzman et al. 2020).
 
     Raises:
         ValueError: out of range.
@@ -80,7 +80,12 @@ class Noise:
 
 @torch.no_grad()
 def walk_row(
-    model: PixelRNN, state: State, draw: Draw, uniform: Tensor, given: Tensor | None = None, known: Tensor | None = None
+    model: PixelRNN,
+    state: State,
+    draw: Draw,
+    uniform: Tensor,
+    given: Tensor | None = None,
+    known: Tensor | None = None,
 ) -> Tensor:
     """Draws the next row of each image, pixel by pixel; known pixels are fed as given.
 
@@ -168,8 +173,7 @@ def sample(
         num: N, number of images.
         height: H, rows.
         width: W, columns.
-        seed: image k depends on the seed and k alone (across batch sizes up to rounding, which moves a value about
-            once in 10 million in float32).
+        seed: image k depends on the seed and k alone, up to float rounding between batch sizes.
         temperature: see `Draw`.
         top_p: see `Draw`.
         progress: show a bar.

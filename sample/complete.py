@@ -1,6 +1,6 @@
 """Completes partial images with a trained model.
 
-    python sample/complete.py --checkpoint runs/digits --image a.png --known-rows 4 --num 8 --out done.png
+python sample/complete.py --checkpoint runs/digits --image a.png --known-rows 4 --num 8 --out done.png
 """
 
 from __future__ import annotations

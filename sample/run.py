@@ -1,6 +1,6 @@
 """Samples images from a trained model, in raster order, of any height and width.
 
-    python sample/run.py --checkpoint runs/digits --num 16 --height 40 --width 8 --out samples.png
+python sample/run.py --checkpoint runs/digits --num 16 --height 40 --width 8 --out samples.png
 """
 
 from __future__ import annotations

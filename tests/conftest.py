@@ -20,4 +20,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # small tensors; threads would only wait for one another
     torch.use_deterministic_algorithms(True)  # also fills fresh memory with NaN, so that none is read unwritten

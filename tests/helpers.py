@@ -12,7 +12,13 @@ from pixelseq import ModelConfig, PixelRNN
 
 def small_model(scale: float = 1.0, **fields: object) -> PixelRNN:
     """A small model in float64 and evaluation mode; `scale` multiplies its weights, for less even distributions."""
-    defaults: dict[str, object] = {"levels": 2, "hidden": 3, "context_kernel": 3, "context_blocks": 1, "head_features": 6}
+    defaults: dict[str, object] = {
+        "levels": 2,
+        "hidden": 3,
+        "context_kernel": 3,
+        "context_blocks": 1,
+        "head_features": 6,
+    }
     model = PixelRNN(ModelConfig(**(defaults | fields))).double().eval()  # type: ignore[arg-type]
     with torch.no_grad():
         for parameter in model.parameters():

@@ -67,7 +67,12 @@ def test_frequencies_match_the_exact_conditional() -> None:
 @pytest.mark.parametrize(
     ("images", "known", "num", "message"),
     [
-        (torch.zeros(1, 1, 3, 4), torch.ones(3, 3).bool(), 1, r"known is \[3, 3\]; the images ask for \[3, 4\]"),
+        (
+            torch.zeros(1, 1, 3, 4),
+            torch.ones(3, 3).bool(),
+            1,
+            r"known is \[3, 3\]; the images ask for \[3, 4\]",
+        ),
         (torch.zeros(1, 1, 3, 4), torch.ones(3, 4), 1, "expected bool, True = keep"),
         (torch.zeros(1, 1, 3, 4), torch.ones(3, 4).bool(), 0, "num is 0"),
         (torch.zeros(1, 3, 4), torch.ones(3, 4).bool(), 1, r"images are \[1, 3, 4\]"),

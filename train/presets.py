@@ -49,5 +49,7 @@ PRESETS = {
     # 1797 real digits of 8x8 pixels: minutes on two CPU cores.
     "digits": TrainConfig(model=ModelConfig(dropout=0.3)),
     # The same digits in columns of 1 to 6: heights of 8 to 48 in one batch.
-    "digit_columns": TrainConfig(data="digit_columns", model=ModelConfig(dropout=0.1), steps=1500, batch_size=16, tall_height=96),
+    "digit_columns": TrainConfig(
+        data="digit_columns", model=ModelConfig(dropout=0.1), steps=1500, batch_size=16, tall_height=96
+    ),
 }

@@ -104,7 +104,10 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
     window = torch.zeros(3, dtype=torch.float64, device=accelerator.device)  # nats, images, values since the last line
     batches = training_batches(len(data.train), config.batch_size, config.seed)
     disable = None if accelerator.is_local_main_process else True
-    with Metrics(folder / "metrics.jsonl", accelerator) as metrics, tqdm(total=config.steps, disable=disable) as bar:
+    with (
+        Metrics(folder / "metrics.jsonl", accelerator) as metrics,
+        tqdm(total=config.steps, disable=disable) as bar,
+    ):
         for step in range(1, config.steps + 1):
             chosen = [data.train[k] for k in next(batches)]
             mine = chosen[rank::world]
@@ -126,11 +129,16 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
                 window.zero_()
                 if not math.isfinite(seen.nll_nats):
                     raise ValueError(f"the likelihood at step {step} is not finite; try a lower --learning-rate")
-                metrics.write("train", step, seen, learning_rate=schedule.get_last_lr()[0])
-                bar.set_postfix(nats=f"{seen.nats_per_image:.2f}", bits_per_dim=f"{seen.bits_per_dim:.4f}", best=f"{best:.4f}")
+                metrics.write("train", step, seen, learning_rate=float(schedule.get_last_lr()[0]))
+                bar.set_postfix(
+                    nats=f"{seen.nats_per_image:.2f}",
+                    bits_per_dim=f"{seen.bits_per_dim:.4f}",
+                    best=f"{best:.4f}",
+                )
             if step % config.validate_every == 0 or step == config.steps:
                 paused = time.monotonic()
-                averaged: PixelRNN = average.module
+                averaged = average.module
+                assert isinstance(averaged, PixelRNN)
                 held_out = evaluate_everywhere(accelerator, averaged, data.validation)
                 metrics.write("validation", step, held_out)
                 if held_out.bits_per_dim < best:

@@ -6,7 +6,7 @@ from pixelseq.layers.diagonal_bilstm import DiagonalBiLSTM
 from pixelseq.layers.head import CategoricalHead
 from pixelseq.layers.masked_conv import ConvBlock, MaskedConv
 from pixelseq.layers.pixels import PixelEncoding
-from pixelseq.layers.residual import ResidualBlock
+from pixelseq.layers.residual import ResidualBlock, ResidualStack
 from pixelseq.layers.row_lstm import RowLSTM
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "MaskedConv",
     "PixelEncoding",
     "ResidualBlock",
+    "ResidualStack",
     "RowLSTM",
 ]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pixelseq.layers.causal_layer import LayerState
 from pixelseq.layers.masked_conv import ConvBlock, MaskedConv
-from pixelseq.layers.residual import ResidualBlock
+from pixelseq.layers.residual import ResidualBlock, ResidualStack
 
 
 class ContextEncoder(nn.Module):
@@ -31,28 +31,22 @@ class ContextEncoder(nn.Module):
     def __init__(self, pixel_features: int, hidden: int, kernel: int, blocks: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.first = MaskedConv(pixel_features + 1, 2 * hidden, kernel, mask_type="A")
-        self.blocks = nn.ModuleList(
+        self.blocks = ResidualStack(
             ResidualBlock(ConvBlock(2 * hidden, hidden), hidden, dropout) for _ in range(blocks)
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
         """[B, H, W, X] -> [B, H, W + 1, F]; column W is the empty one."""
         inside = F.pad(pixels, (0, 1), value=1.0)
-        x = self.first(F.pad(inside, (0, 0, 0, 1)))
-        for block in self.blocks:
-            x = block(x)
-        return x
+        return self.blocks(self.first(F.pad(inside, (0, 0, 0, 1))))
 
     def init_state(self, batch: int, width: int) -> list[LayerState]:
         """State of an image of `width` columns, the empty one not counted."""
-        return [self.first.init_state(batch, width + 1), *(b.init_state(batch, width + 1) for b in self.blocks)]
+        return [self.first.init_state(batch, width + 1), *self.blocks.init_state(batch, width + 1)]
 
     def step(self, state: list[LayerState], column: int) -> Tensor:
         """Features [B, F] at `column`, 0 to W, of the current row."""
-        x = self.first.read(state[0], column)
-        for block, block_state in zip(self.blocks, state[1:], strict=True):
-            x = block.step(x, block_state, column)
-        return x
+        return self.blocks.step(self.first.read(state[0], column), state[1:], column)
 
     def feed(self, pixel: Tensor, state: list[LayerState], column: int) -> None:
         """Enters the pixel [B, X] at `column` of the current row, after its features were read."""
@@ -61,5 +55,4 @@ class ContextEncoder(nn.Module):
     def end_row(self, state: list[LayerState]) -> None:
         """Closes the current row after its empty column."""
         self.first.end_row(state[0])
-        for block, block_state in zip(self.blocks, state[1:], strict=True):
-            block.end_row(block_state)
+        self.blocks.end_row(state[1:])

@@ -1,4 +1,7 @@
-"""Diagonal BiLSTM. Shapes: B batch, H rows, W columns, F features in, D hidden; direction 0 from the left, 1 from the right."""
+"""Diagonal BiLSTM.
+
+Shapes: B batch, H rows, W columns, F features in, D hidden; direction 0 from the left, 1 from the right.
+"""
 
 from __future__ import annotations
 

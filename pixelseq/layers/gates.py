@@ -10,7 +10,7 @@ STATE_SCALE = 0.5
 
 @torch.no_grad()
 def init_gates(bias: Tensor, state_to_state: Tensor) -> None:
-    """Forget gates start open (bias 1), state-to-state maps orthogonal and damped, so that a state neither dies nor grows.
+    """Forget gates start open (bias 1), state-to-state maps orthogonal and damped: a state neither dies nor grows.
 
     Args:
         bias: [..., 4D], bias of the input-to-state map, gates in the order o, f, i, g.

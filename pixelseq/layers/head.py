@@ -27,9 +27,7 @@ class CategoricalHead(nn.Module):
     def __init__(self, features: int, channels: int, pixel_features: int, hidden: int, levels: int) -> None:
         super().__init__()
         self.from_features = nn.ModuleList(nn.Linear(features, hidden) for _ in range(channels))
-        self.from_earlier = nn.ModuleList(
-            nn.Linear(c * pixel_features, hidden, bias=False) for c in range(1, channels)
-        )
+        self.from_earlier = nn.ModuleList(nn.Linear(c * pixel_features, hidden, bias=False) for c in range(1, channels))
         self.to_logits = nn.ModuleList(nn.Linear(hidden, levels) for _ in range(channels))
 
     def channel_logits(self, features: Tensor, earlier: Tensor) -> Tensor:
@@ -50,6 +48,4 @@ class CategoricalHead(nn.Module):
 
     def forward(self, features: Tensor, pixels: Tensor) -> Tensor:
         """Logits of all colours: features [..., F], encoded values [..., C, Q] -> [..., C, V]."""
-        return torch.stack(
-            [self.channel_logits(features, pixels[..., :c, :]) for c in range(pixels.shape[-2])], dim=-2
-        )
+        return torch.stack([self.channel_logits(features, pixels[..., :c, :]) for c in range(pixels.shape[-2])], dim=-2)

@@ -1,6 +1,8 @@
-"""The residual connection around every layer of the trunk."""
+"""The residual connection around every layer of the trunk, and stacks of such blocks."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from torch import Tensor, nn
 
@@ -33,3 +35,31 @@ class ResidualBlock(CausalLayer):
 
     def end_row(self, state: LayerState) -> None:
         self.layer.end_row(state)
+
+
+class ResidualStack(nn.ModuleList):
+    """Residual blocks one after the other; its state is the list of theirs."""
+
+    def __iter__(self) -> Iterator[ResidualBlock]:
+        return super().__iter__()  # type: ignore[return-value]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, H, W, 2h] -> [B, H, W, 2h]."""
+        for block in self:
+            x = block(x)
+        return x
+
+    def init_state(self, batch: int, width: int) -> list[LayerState]:
+        """See `CausalLayer.init_state`."""
+        return [block.init_state(batch, width) for block in self]
+
+    def step(self, x: Tensor, states: list[LayerState], column: int) -> Tensor:
+        """See `CausalLayer.step`."""
+        for block, state in zip(self, states, strict=True):
+            x = block.step(x, state, column)
+        return x
+
+    def end_row(self, states: list[LayerState]) -> None:
+        """See `CausalLayer.end_row`."""
+        for block, state in zip(self, states, strict=True):
+            block.end_row(state)

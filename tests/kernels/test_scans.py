@@ -94,5 +94,6 @@ def test_gradients_equal_finite_differences(shape: tuple[int, int, int, int]) ->
     weight = torch.randn(2, 2, D, 4 * D, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(diagonal_scan, (gates, weight))
     assert torch.autograd.gradcheck(
-        row_scan, (gates[:, :, :, 0].detach().requires_grad_(), weight[0].detach()[[0, 1, 0]].requires_grad_())
+        row_scan,
+        (gates[:, :, :, 0].detach().requires_grad_(), weight[0].detach()[[0, 1, 0]].requires_grad_()),
     )

@@ -6,7 +6,15 @@ import pytest
 import torch
 from relations import BLOCKS, compose, mask_a, mask_b, reached, relation, residual
 
-from pixelseq.layers import CausalLayer, ContextEncoder, ConvBlock, DiagonalBiLSTM, MaskedConv, ResidualBlock, RowLSTM
+from pixelseq.layers import (
+    CausalLayer,
+    ContextEncoder,
+    ConvBlock,
+    DiagonalBiLSTM,
+    MaskedConv,
+    ResidualBlock,
+    RowLSTM,
+)
 
 SIZES = [(1, 6), (6, 1), (3, 5), (5, 3), (4, 4)]
 ids = "{0[0]}x{0[1]}".format

@@ -1,0 +1,94 @@
+"""Levels to pictures and back, and pictures that do not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from pixelseq.images import (
+    completion_sheet,
+    contact_sheet,
+    read_image,
+    read_mask,
+    save_png,
+    shades,
+    to_picture,
+)
+
+
+@pytest.mark.parametrize("levels", [2, 3, 17, 256])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_round_trip_through_a_png(tmp_path: Path, levels: int, channels: int) -> None:
+    image = torch.randint(levels, (channels, 5, 3), dtype=torch.int64)
+    save_png(to_picture(image, levels), tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size == (3, 5)
+    assert torch.equal(read_image(tmp_path / "a.png", channels, levels).long(), image)
+
+
+def test_shades_span_black_to_white() -> None:
+    assert shades(2).tolist() == [0, 255]
+    assert shades(4).tolist() == [0, 85, 170, 255]
+    assert shades(256).tolist() == list(range(256))
+    with pytest.raises(ValueError, match="257 levels"):
+        shades(257)
+
+
+def test_one_bit_pictures_are_gray(tmp_path: Path) -> None:
+    save_png(Image.new("1", (2, 2), 1), tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", 1, 2).tolist() == [[[1, 1], [1, 1]]]
+
+
+def test_pictures_that_do_not_fit(tmp_path: Path) -> None:
+    Image.new("RGB", (2, 2)).save(tmp_path / "rgb.png")
+    Image.new("L", (2, 2), 7).save(tmp_path / "shade.png")
+    (tmp_path / "text.png").write_text("no picture")
+    whole = tmp_path / "whole.png"
+    Image.effect_noise((64, 64), 50).save(whole)
+    (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:500])
+    with pytest.raises(ValueError, match="mode RGB; the model has 1 channels: convert it to gray"):
+        read_image(tmp_path / "rgb.png", 1, 17)
+    with pytest.raises(ValueError, match="more shades than the model's 17 levels, such as 7"):
+        read_image(tmp_path / "shade.png", 1, 17)
+    for name in ("text.png", "cut.png"):
+        with pytest.raises(ValueError, match=f"{name} is no picture"):
+            read_image(tmp_path / name, 1, 17)
+    with pytest.raises(FileNotFoundError, match=r"no file .*none\.png"):
+        read_image(tmp_path / "none.png", 1, 17)
+
+
+def test_a_mask_is_white_where_known(tmp_path: Path) -> None:
+    to_picture(torch.tensor([[[0, 1], [1, 0]]]), 2).convert("RGB").save(tmp_path / "m.png")
+    assert read_mask(tmp_path / "m.png").tolist() == [[False, True], [True, False]]
+
+
+def test_contact_sheet_magnifies_small_pictures() -> None:
+    sheet = contact_sheet([[Image.new("L", (8, 8), 0)] * 3, [Image.new("L", (8, 8), 0)]])
+    assert sheet.size == (3 * (64 + 4) + 4, 2 * (64 + 4) + 4)
+    assert sheet.getpixel((4, 4)) == (0, 0, 0)
+    assert sheet.getpixel((2, 2)) == (255, 255, 255)
+
+
+def test_completion_sheet_shows_the_unknown_part_blue() -> None:
+    image, known = torch.zeros(1, 2, 2, dtype=torch.long), torch.tensor([[True, True], [False, False]])
+    sheet = completion_sheet([image], [known], [image[None].expand(3, -1, -1, -1)], levels=2)
+    cell = 2 * 32 + 16
+    assert sheet.width == 5 * cell + 16
+    assert sheet.getpixel((16 + cell + 5, 16 + 5)) == (0, 0, 0)
+    assert sheet.getpixel((16 + cell + 5, 16 + 60)) == (64, 96, 176)
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    class Broken(Image.Image):
+        def save(self, *args: object, **kwargs: object) -> None:
+            Path(str(args[0])).write_bytes(b"half")
+            raise OSError("disk full")
+
+    (tmp_path / "a.png").write_bytes(b"before")
+    with pytest.raises(OSError, match="disk full"):
+        save_png(Broken(), tmp_path / "a.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    assert (tmp_path / "a.png").read_bytes() == b"before"
