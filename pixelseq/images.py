@@ -90,19 +90,21 @@ def read_mask(path: Path) -> Tensor:
 
 def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
     """Pictures of any sizes on one white sheet, magnified by one whole number so that small ones can be seen."""
-    width = max(picture.width for row in rows for picture in row)
-    height = max(picture.height for row in rows for picture in row)
-    scale = max(1, SHEET_CELL // min(width, height))
+    widest = max(picture.width for row in rows for picture in row)
+    heights = [max(picture.height for picture in row) for row in rows]
+    scale = max(1, SHEET_CELL // min(widest, *heights))
     gap = max(2, scale // 2)
-    cell_width, cell_height = width * scale + gap, height * scale + gap
     columns = max(len(row) for row in rows)
-    sheet = Image.new("RGB", (columns * cell_width + gap, len(rows) * cell_height + gap), GAP_COLOUR)
-    for i, row in enumerate(rows):
+    size = (columns * (widest * scale + gap) + gap, sum(height * scale + gap for height in heights) + gap)
+    sheet = Image.new("RGB", size, GAP_COLOUR)
+    top = gap
+    for row, height in zip(rows, heights, strict=True):
         for j, picture in enumerate(row):
             magnified = picture.convert("RGBA").resize(
                 (picture.width * scale, picture.height * scale), Image.Resampling.NEAREST
             )
-            sheet.paste(magnified, (gap + j * cell_width, gap + i * cell_height), magnified)
+            sheet.paste(magnified, (gap + j * (widest * scale + gap), top), magnified)
+        top += height * scale + gap
     return sheet
 
 

@@ -66,8 +66,8 @@ def test_a_mask_is_white_where_known(tmp_path: Path) -> None:
 
 
 def test_contact_sheet_magnifies_small_pictures() -> None:
-    sheet = contact_sheet([[Image.new("L", (8, 8), 0)] * 3, [Image.new("L", (8, 8), 0)]])
-    assert sheet.size == (3 * (64 + 4) + 4, 2 * (64 + 4) + 4)
+    sheet = contact_sheet([[Image.new("L", (8, 8), 0)] * 3, [Image.new("L", (8, 24), 0)]])
+    assert sheet.size == (3 * (64 + 4) + 4, (64 + 4) + (3 * 64 + 4) + 4)
     assert sheet.getpixel((4, 4)) == (0, 0, 0)
     assert sheet.getpixel((2, 2)) == (255, 255, 255)
 

@@ -1,0 +1,61 @@
+"""The README's commands and Python run as they stand, in a folder that holds the project's scripts."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+INSTALL = ("git clone", "cd ", "pip install", "python -m pytest", "ruff", "mypy")
+FEW_STEPS = " --steps 3 --batch-size 8 --model.hidden 4"
+
+
+def runnable() -> list[str]:
+    return [command for command in COMMANDS if command and not command.startswith(("#", *INSTALL))]
+
+
+def run_all(folder: Path, training_flags: str) -> None:
+    for name in ("train", "sample"):
+        (folder / name).symlink_to(ROOT / name)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
+    for command in runnable():
+        line = command + training_flags if "train/run.py" in command else command
+        done = subprocess.run(["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, f"{code}\n{done.stderr}"
+
+
+def test_commands_run_with_a_few_steps(tmp_path: Path) -> None:
+    assert len(runnable()) >= 4
+    assert "```python" in README
+    run_all(tmp_path, FEW_STEPS)
+
+
+@pytest.mark.slow
+def test_commands_run_as_they_stand(tmp_path: Path) -> None:
+    run_all(tmp_path, "")
+
+
+def test_files_that_the_readme_names_exist() -> None:
+    for name in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / name).exists(), name
+    tree = re.search(r"```text\n(.*?)```", README, re.DOTALL)
+    assert tree is not None
+    folder = ""
+    for line in tree[1].splitlines():
+        entry = line.split()[0]
+        if not line.startswith(" "):
+            folder = entry if entry.endswith("/") else ""
+            assert (ROOT / entry).exists(), entry
+        else:
+            assert (ROOT / folder / entry).exists(), folder + entry
