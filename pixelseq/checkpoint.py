@@ -13,6 +13,8 @@ from pixelseq.config import ModelConfig
 from pixelseq.files import whole_folder
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+RUNS = Path("runs")
+"""Where training leaves its runs."""
 CHECKPOINT = "checkpoint"
 """Name of the checkpoint folder inside a run's folder."""
 
@@ -30,10 +32,11 @@ def save(folder: Path, config: ModelConfig, weights: dict[str, Tensor], card: st
     """Writes a checkpoint folder beside `folder`, then renames it.
 
     Raises:
-        ValueError: `folder` exists and is no checkpoint.
+        ValueError: `folder` exists and holds anything but a checkpoint.
     """
-    if folder.exists() and not (folder / CONFIG).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder} exists and is no checkpoint; choose another folder")
+    folder = folder.resolve()
+    if folder.exists() and not _is_ours(folder):
+        raise ValueError(f"{folder} exists and holds more than a checkpoint; choose another folder")
     with whole_folder(folder) as beside:
         (beside / CONFIG).write_text(config.to_json())
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
@@ -72,9 +75,11 @@ def check_weights(expected: dict[str, Tensor], found: dict[str, Tensor]) -> None
         if found[name].shape != tensor.shape:
             shapes = f"{list(found[name].shape)}; its config.json asks for {list(tensor.shape)}"
             raise ValueError(f"the checkpoint's {name} is {shapes}")
+        if not found[name].isfinite().all():
+            raise ValueError(f"the checkpoint's {name} has values that are not finite")
 
 
-def newest(runs: Path = Path("runs")) -> Path:
+def newest(runs: Path = RUNS) -> Path:
     """The run below `runs` whose checkpoint was written last.
 
     Raises:
@@ -88,13 +93,19 @@ def newest(runs: Path = Path("runs")) -> Path:
     return configs[-1].parents[1]
 
 
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder can be replaced without a loss: empty, or nothing in it but a checkpoint's files."""
+    return folder.is_dir() and {path.name for path in folder.iterdir()} <= {CONFIG, WEIGHTS, CARD}
+
+
 def _find(name: str | Path, revision: str | None) -> Path:
     folder = Path(name)
     if folder.is_dir():
         inside = folder / CHECKPOINT
         return inside if inside.is_dir() and not (folder / CONFIG).exists() else folder
-    # A hub id is owner/name; where a folder "owner" stands here, a mistyped path is likelier.
-    if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name)) or folder.parent.exists():
+    # A hub id is owner/name; where a folder "owner" stands here, or is ours, a mistyped path is likelier.
+    hub_id = re.fullmatch(r"([\w-][\w.-]*)/[\w.-]+", str(name))
+    if not hub_id or folder.parent.exists() or hub_id[1] == RUNS.name:
         raise FileNotFoundError(f"no checkpoint folder {name}")
 
     from huggingface_hub import snapshot_download

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+OTHER_PICTURES = {".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
@@ -21,19 +23,36 @@ def one_line_errors() -> Iterator[None]:
         raise SystemExit(2) from None
 
 
-def use_all_cores() -> None:
-    """Gives torch every core this process may run on; launchers set it to one."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+def set_up_torch(alone: bool = True) -> torch.device:
+    """The device to work on: CUDA, with exact float32 convolutions, or the CPU.
 
-
-def default_device() -> torch.device:
-    """CUDA where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    A process alone on its CPU takes every core it may use; launchers set one thread, whatever the machine has.
+    """
+    if torch.cuda.is_available():
+        torch.backends.cudnn.allow_tf32 = False
+        return torch.device("cuda")
+    if alone:
+        torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return torch.device("cpu")
 
 
 def check_out(out: Path) -> None:
-    """Raises ValueError unless `out` is a .png or a folder, before any work is done."""
-    if out.suffix not in ("", ".png"):
+    """Checks, before any work is done, that `out` can be a .png (a sheet) or a folder (a .png an image).
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if out.suffix in OTHER_PICTURES:
         raise ValueError(f"--out is {out}; give a .png for one sheet, or a folder for one .png an image")
-    if out.suffix == "" and out.exists() and not out.is_dir():
+    if is_sheet(out) and out.is_dir():
+        raise ValueError(f"--out is {out}, which is a folder; give another name for the sheet")
+    if not is_sheet(out) and out.exists() and not out.is_dir():
         raise ValueError(f"--out is {out}, which is a file; give a folder or a .png")
+    for parent in out.parents:
+        if parent.exists() and not parent.is_dir():
+            raise ValueError(f"--out is {out}, but {parent} is a file")
+
+
+def is_sheet(out: Path) -> bool:
+    """Whether `out` asks for one sheet of all images rather than a folder."""
+    return out.suffix == ".png"

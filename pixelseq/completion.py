@@ -55,7 +55,7 @@ def complete(
     if known.shape not in ((H, W), (B, H, W)):
         raise ValueError(f"known is {list(known.shape)}; the images ask for {[H, W]} or {[B, H, W]}")
     known = known.expand(B, H, W)
-    images = torch.where(known[:, None], images, 0)
+    images = torch.where(known[:, None], images, torch.zeros_like(images))
     model.check_images(images)
 
     draw = Draw(temperature, top_p)

@@ -44,6 +44,8 @@ class ModelConfig:
     """Share of each block's hidden features that is dropped in training."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.blocks, tuple | list):
+            raise ValueError(f"ModelConfig.blocks is {self.blocks!r}; expected a tuple of names")
         object.__setattr__(self, "blocks", tuple(self.blocks))
         for name, least in _LEAST.items():
             value = getattr(self, name)
@@ -93,8 +95,6 @@ class ModelConfig:
             raise ValueError(f"the configuration has unknown keys: {', '.join(unknown)}")
         if missing := sorted(known - fields.keys()):
             raise ValueError(f"the configuration lacks keys: {', '.join(missing)}")
-        if not isinstance(fields["blocks"], list):
-            raise ValueError(f"the configuration's blocks are {fields['blocks']!r}; expected a list of names")
         return cls(**fields)
 
 

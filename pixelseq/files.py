@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from pathlib import Path
 def whole_file(path: Path) -> Iterator[Path]:
     """Gives a path beside `path` to write to, renamed to `path` at the end and removed on an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = _beside(path, "tmp")
     try:
         yield beside
         beside.replace(path)
@@ -24,7 +24,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Gives a new folder beside `folder` to fill, which takes its place at the end and is removed on an error."""
-    beside, replaced = (folder.with_name(f".{folder.name}.{os.getpid()}.{role}") for role in ("tmp", "old"))
+    beside, replaced = _beside(folder, "tmp"), _beside(folder, "old")
     beside.mkdir(parents=True)
     try:
         yield beside
@@ -36,3 +36,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             replaced.rename(folder)
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _beside(path: Path, role: str) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.{role}")

@@ -5,7 +5,7 @@ Level v of V is shade round(255 v / (V - 1)) of an 8-bit picture. Shapes: C colo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +23,16 @@ SHEET_CELL = 64
 """Cells of a contact sheet are magnified to about this many pixels on their shorter side."""
 
 
-def shades(levels: int) -> Tensor:
-    """The 8-bit shade of each level, [V].
-
-    Raises:
-        ValueError: more levels than an 8-bit picture can tell apart.
-    """
+def check_pictures(channels: int, levels: int) -> None:
+    """Raises ValueError where images of these channels and levels cannot be 8-bit pictures."""
+    if channels not in MODES:
+        raise ValueError(f"an image of {channels} channels is no picture; pictures have 1, 3 or 4")
     if levels > 256:
         raise ValueError(f"{levels} levels do not fit in an 8-bit picture")
+
+
+def shades(levels: int) -> Tensor:
+    """The 8-bit shade of each level, [V]."""
     return (torch.arange(levels) * (255 / (levels - 1))).round().to(torch.uint8)
 
 
@@ -41,38 +43,39 @@ def to_picture(image: Tensor, levels: int) -> Image.Image:
         ValueError: another C, or too many levels.
     """
     C = image.shape[0]
-    if C not in MODES:
-        raise ValueError(f"an image of {C} channels is no picture; pictures have 1, 3 or 4")
+    check_pictures(C, levels)
     pixels = shades(levels)[image.cpu().long()].permute(1, 2, 0).numpy()
     return Image.fromarray(pixels[:, :, 0] if C == 1 else pixels)
 
 
-def read_image(path: Path, channels: int, levels: int) -> Tensor:
+def read_image(path: Path, channels: int, levels: int, known: Callable[[int, int], Tensor] | None = None) -> Tensor:
     """Reads a picture as levels [C, H, W], uint8.
 
     Args:
         path: a file that Pillow reads.
         channels: C, 1 (gray), 3 (RGB) or 4 (RGBA).
-        levels: V; every shade of the picture must be that of a level.
+        levels: V; every known shade of the picture must be that of a level.
+        known: from H and W, the mask [H, W] of the pixels that count; the others are read as level 0. All by default.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: no picture, other channels, or shades that are no level's.
     """
+    check_pictures(channels, levels)
     picture = _open(path)
-    if picture.mode not in READABLE_MODES.get(channels, ()):
-        kind = {1: "gray", 3: "RGB", 4: "RGBA"}.get(channels, f"{channels}-channel")
-        raise ValueError(
-            f"{path} is a picture of mode {picture.mode}; the model has {channels} channels: convert it to {kind}"
-        )
-    pixels = torch.from_numpy(np.array(picture.convert(MODES[channels]))).view(picture.height, picture.width, channels)
+    if picture.mode not in READABLE_MODES[channels]:
+        kind = READABLE_MODES[channels][-1]
+        raise ValueError(f"{path} is a picture of mode {picture.mode}; the model has {channels} channels (mode {kind})")
+    size = (picture.height, picture.width)
+    pixels = torch.from_numpy(np.array(picture.convert(MODES[channels]))).view(*size, channels).permute(2, 0, 1)
     level_of_shade = torch.full((256,), -1, dtype=torch.int16)
     level_of_shade[shades(levels).long()] = torch.arange(levels, dtype=torch.int16)
-    image = level_of_shade[pixels.long()].permute(2, 0, 1)
+    image = level_of_shade[pixels.long()]
+    if known is not None:
+        image = torch.where(known(*size), image, torch.zeros_like(image))
     if (foreign := (image < 0)).any():
-        shade = int(pixels.permute(2, 0, 1)[foreign][0])
         raise ValueError(
-            f"{path} has more shades than the model's {levels} levels, such as {shade}; "
+            f"{path} has more shades than the model's {levels} levels, such as {int(pixels[foreign][0])}; "
             f"quantise it first to round(255 * level / {levels - 1})"
         )
     return image.to(torch.uint8)

@@ -48,8 +48,8 @@ def image_nats(value_nats: Tensor, heights: Tensor) -> Tensor:
         [B], in the dtype of `value_nats`.
     """
     rows = torch.arange(value_nats.shape[2], device=value_nats.device)
-    inside = (rows < heights[:, None]).to(value_nats.dtype)  # [B, H]
-    return torch.einsum("bchw,bh->b", value_nats, inside)
+    inside = rows < heights[:, None]  # [B, H]
+    return (value_nats * inside[:, None, :, None]).sum((1, 2, 3))
 
 
 @torch.no_grad()
@@ -63,14 +63,21 @@ def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) ->
 
     Returns:
         Sums in float64.
+
+    Raises:
+        ValueError: a batch size below 1, or as `PixelRNN.nll`.
     """
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
     was_training = model.training
-    model.eval()
     total = 0.0
     by_height = sorted(images, key=lambda image: image.shape[1])  # little padding
-    for start in range(0, len(by_height), batch_size):
-        levels, heights = collate(by_height[start : start + batch_size])
-        value_nats = model.nll(levels.to(model.device))
-        total += float(image_nats(value_nats.double(), heights.to(model.device)).sum())
-    model.train(was_training)
+    try:
+        model.eval()
+        for start in range(0, len(by_height), batch_size):
+            levels, heights = collate(by_height[start : start + batch_size])
+            value_nats = model.nll(levels.to(model.device))
+            total += float(image_nats(value_nats.double(), heights.to(model.device)).sum())
+    finally:
+        model.train(was_training)
     return Likelihood(total, len(images), sum(image.numel() for image in images))

@@ -39,6 +39,9 @@ class PixelRNN(nn.Module):
 
     van den Oord, Kalchbrenner, Kavukcuoglu (2016), Pixel Recurrent Neural Networks, arXiv:1601.06759.
 
+    On CUDA, torch lets float32 convolutions round to TF32 unless `torch.backends.cudnn.allow_tf32 = False`; with it
+    `forward` and `step` agree to about 1e-3 only. The scripts switch it off.
+
     Args:
         config: the shapes.
     """
@@ -158,7 +161,12 @@ class PixelRNN(nn.Module):
 
         Returns:
             [B, V], nats.
+
+        Raises:
+            ValueError: no colour follows the given ones.
         """
+        if earlier.shape[1] >= self.config.channels:
+            raise ValueError(f"{earlier.shape[1]} colours are given; a pixel has {self.config.channels}")
         return self.head.channel_logits(features, self.pixels(earlier)).log_softmax(-1)
 
     @torch.no_grad()
@@ -167,15 +175,17 @@ class PixelRNN(nn.Module):
 
         Args:
             state: written in place.
-            pixel: [B, C], levels.
+            pixel: [B, C], integer levels of the model (their range is not checked here).
 
         Raises:
-            ValueError: another shape, or no step since the last feed.
+            ValueError: another shape or type, or no step since the last feed.
         """
         if not state.stepped:
             raise ValueError("no step has been made since the last feed; call step first")
         if pixel.shape != (state.batch, self.config.channels):
             raise ValueError(f"the pixel is {list(pixel.shape)}; expected {[state.batch, self.config.channels]}")
+        if pixel.is_floating_point():
+            raise ValueError(f"the pixel is {pixel.dtype}; expected integer levels")
         self.encoder.feed(self.pixels(pixel).flatten(1), state.encoder, state.column)
         state.stepped = False
         state.column += 1
@@ -198,7 +208,7 @@ class PixelRNN(nn.Module):
             raise ValueError(f"images are {list(images.shape)}; every side must be at least 1")
         if images.is_floating_point() or images.is_complex() or images.dtype == torch.bool:
             raise ValueError(f"images are {images.dtype}; expected integer levels 0 to {self.config.levels - 1}")
-        low, high = (int(bound) for bound in images.aminmax())
+        low, high = (int(bound) for bound in images.long().aminmax())
         if low < 0 or high >= self.config.levels:
             raise ValueError(
                 f"images have levels from {low} to {high}; the model has {self.config.levels} levels, "

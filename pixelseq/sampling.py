@@ -41,7 +41,8 @@ class Draw:
 
     def __call__(self, log_probs: Tensor, uniform: Tensor) -> Tensor:
         """The level at which the cumulative probability passes `uniform`: [N, V], [N] in [0, 1) -> [N]."""
-        probs = (log_probs.double() / self.temperature).softmax(-1)
+        log_probs = log_probs.double()
+        probs = ((log_probs - log_probs.amax(-1, keepdim=True)) / self.temperature).softmax(-1)
         if self.top_p < 1:
             ordered, order = probs.sort(dim=-1, descending=True, stable=True)
             before = ordered.cumsum(-1) - ordered
@@ -66,8 +67,8 @@ class Noise:
     def __init__(self, seed: int | torch.Generator, images: range, device: torch.device) -> None:
         if isinstance(seed, torch.Generator):
             seed = int(torch.randint(2**63 - 1, (), generator=seed, device=seed.device))
-        if not 0 <= seed < 2**64:
-            raise ValueError(f"seed is {seed}; it must be at least 0 and below 2**64")
+        if not isinstance(seed, int) or not 0 <= seed < 2**64:
+            raise ValueError(f"seed is {seed}; it must be a whole number of at least 0 and below 2**64")
         self.streams = [np.random.Philox(key=np.array([seed, k], dtype=np.uint64)) for k in images]
         self.device = device
 
@@ -102,10 +103,14 @@ def walk_row(
     """
     N, W, C = uniform.shape
     row = torch.empty(N, W, C, dtype=torch.long, device=uniform.device)
+    known_to_all = [False] * W if known is None else known.all(dim=0).tolist()
     for column in range(W):
         pixel = row[:, column]
         features = model.step(state)
         for c in range(C):
+            if given is not None and known_to_all[column]:
+                pixel[:, c] = given[:, c, column]
+                continue
             drawn = draw(model.pixel_log_probs(features, pixel[:, :c]), uniform[:, column, c])
             if given is not None and known is not None:
                 drawn = torch.where(known[:, column], given[:, c, column], drawn)

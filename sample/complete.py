@@ -6,6 +6,7 @@ python sample/complete.py --checkpoint runs/digits --image a.png --known-rows 4 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from pixelseq import PixelRNN, complete
 from pixelseq.checkpoint import newest
-from pixelseq.cli import check_out, default_device, one_line_errors
+from pixelseq.cli import check_out, is_sheet, one_line_errors, set_up_torch
 from pixelseq.images import completion_sheet, read_image, read_mask, save_png, to_picture
 
 PICTURES = {".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
@@ -25,7 +26,7 @@ class Arguments:
     """Completes partial images with a trained model."""
 
     image: tuple[Path, ...]
-    """Pictures, or folders of pictures, in the channels and levels of the model."""
+    """Pictures, or folders of pictures, in the channels and levels of the model; unknown pixels may hold anything."""
     known_rows: int | None = None
     """The first rows are known, the rest is drawn."""
     mask: Path | None = None
@@ -35,7 +36,7 @@ class Arguments:
     checkpoint: str | None = None
     """A run's folder, a checkpoint folder or a model id on the hub; the newest run where none is given."""
     seed: int = 0
-    """Completion n of image b depends on the seed, b and n alone."""
+    """Completion n of image b is drawn as sample b * num + n of this seed would be."""
     temperature: float = 1.0
     """Below 1 likelier images, above 1 more varied ones."""
     top_p: float = 1.0
@@ -48,16 +49,21 @@ def main(arguments: Arguments) -> None:
     check_out(arguments.out)
     if (arguments.known_rows is None) == (arguments.mask is None):
         raise ValueError("say what is known: either --known-rows or --mask")
-    model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(default_device())
+    paths = pictures_of(arguments)
+    mask = None if arguments.mask is None else read_mask(arguments.mask)
+    model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(set_up_torch())
     channels, levels = model.config.channels, model.config.levels
-    paths = [file for path in arguments.image for file in pictures_of(path)]
-    images = [read_image(path, channels, levels) for path in paths]
-    known = [known_of(image, path, arguments) for image, path in zip(images, paths, strict=True)]
+    images, known = [], []
+    for path in paths:
+        known_of = partial(known_pixels, path, arguments.known_rows, mask)
+        image = read_image(path, channels, levels, known_of)
+        images.append(image)
+        known.append(known_of(image.shape[1], image.shape[2]))
     completions = [
         complete(
             model,
             image[None],
-            mask,
+            is_known,
             arguments.num,
             arguments.seed,
             arguments.temperature,
@@ -65,9 +71,9 @@ def main(arguments: Arguments) -> None:
             progress=True,
             first=k * arguments.num,
         )[0]
-        for k, (image, mask) in enumerate(zip(images, known, strict=True))
+        for k, (image, is_known) in enumerate(zip(images, known, strict=True))
     ]
-    if arguments.out.suffix:
+    if is_sheet(arguments.out):
         save_png(completion_sheet(images, known, completions, levels), arguments.out)
     else:
         for path, completed in zip(paths, completions, strict=True):
@@ -76,31 +82,35 @@ def main(arguments: Arguments) -> None:
     print(f"wrote {arguments.num} completions of {len(images)} images to {arguments.out}")
 
 
-def pictures_of(path: Path) -> list[Path]:
-    """The file itself, or the pictures in a folder, by name."""
-    if not path.is_dir():
-        return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES)
-    if not files:
-        raise ValueError(f"the folder {path} holds no pictures ({', '.join(sorted(PICTURES))})")
-    return files
+def pictures_of(arguments: Arguments) -> list[Path]:
+    """The files that --image names, folders replaced by the pictures in them."""
+    paths: list[Path] = []
+    for path in arguments.image:
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES) if path.is_dir() else [path]
+        if not files:
+            raise ValueError(f"the folder {path} holds no pictures ({', '.join(sorted(PICTURES))})")
+        paths += files
+    if not paths:
+        raise ValueError("--image names no pictures")
+    if not is_sheet(arguments.out):
+        if len({path.stem for path in paths}) < len(paths):
+            raise ValueError("two pictures have one name, so their completions would too; complete them one by one")
+        if arguments.out.resolve() in {path.parent.resolve() for path in paths}:
+            raise ValueError(f"--out is {arguments.out}, where the pictures are; give another folder")
+    return paths
 
 
-def known_of(image: Tensor, path: Path, arguments: Arguments) -> Tensor:
-    """The known-mask [H, W] that the arguments give an image."""
-    _, H, W = image.shape
-    if arguments.mask is not None:
-        known = read_mask(arguments.mask)
-        if known.shape != (H, W):
-            raise ValueError(
-                f"the mask {arguments.mask} is {known.shape[1]}x{known.shape[0]} pixels, the image {path} {W}x{H}; "
-                "they must be of one size"
-            )
-        return known
-    assert arguments.known_rows is not None
-    if not 0 <= arguments.known_rows <= H:
-        raise ValueError(f"--known-rows is {arguments.known_rows}; {path} has {H} rows")
-    return (torch.arange(H) < arguments.known_rows)[:, None].expand(H, W)
+def known_pixels(path: Path, rows: int | None, mask: Tensor | None, H: int, W: int) -> Tensor:
+    """The known-mask [H, W] of the picture at `path`: its first rows, or the given mask."""
+    if mask is not None:
+        if mask.shape != (H, W):
+            h, w = mask.shape
+            raise ValueError(f"the mask is {w}x{h} pixels, the image {path} {W}x{H}; they must be of one size")
+        return mask
+    assert rows is not None
+    if not 0 <= rows <= H:
+        raise ValueError(f"--known-rows is {rows}; {path} has {H} rows")
+    return (torch.arange(H) < rows)[:, None].expand(H, W)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ import tyro
 
 from pixelseq import PixelRNN, sample
 from pixelseq.checkpoint import newest
-from pixelseq.cli import check_out, default_device, one_line_errors
-from pixelseq.images import sample_sheet, save_png, to_picture
+from pixelseq.cli import check_out, is_sheet, one_line_errors, set_up_torch
+from pixelseq.images import check_pictures, sample_sheet, save_png, to_picture
 
 BATCH = 256
 SHEET_COLUMNS = 16
@@ -46,7 +46,8 @@ def main(arguments: Arguments) -> None:
     check_out(arguments.out)
     if arguments.num < 1:
         raise ValueError(f"--num is {arguments.num}; it must be at least 1")
-    model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(default_device())
+    model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(set_up_torch())
+    check_pictures(model.config.channels, model.config.levels)
     parts = [
         sample(
             model,
@@ -62,7 +63,7 @@ def main(arguments: Arguments) -> None:
         for first in range(0, arguments.num, BATCH)
     ]
     images, levels = torch.cat(parts), model.config.levels
-    if arguments.out.suffix:
+    if is_sheet(arguments.out):
         save_png(sample_sheet(images, levels, SHEET_COLUMNS), arguments.out)
     else:
         for k, image in enumerate(images):

@@ -30,3 +30,8 @@ def all_images(levels: int, channels: int, height: int, width: int) -> Tensor:
     """Every image of that size, [levels ** values, C, H, W]."""
     values = itertools.product(range(levels), repeat=channels * height * width)
     return torch.tensor(list(values)).view(-1, channels, height, width)
+
+
+def ragged(count: int, levels: int) -> list[Tensor]:
+    """Images of 1 to 4 rows and 3 columns."""
+    return [torch.randint(levels, (1, 1 + k % 4, 3), dtype=torch.uint8) for k in range(count)]

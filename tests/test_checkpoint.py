@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import safetensors.torch
 import torch
 from helpers import small_model
 
-from pixelseq import ModelConfig, PixelRNN
+from pixelseq import PixelRNN
 from pixelseq.checkpoint import newest
 from pixelseq.files import whole_folder
 
@@ -57,11 +58,17 @@ def test_saving_again_replaces(saved: Path) -> None:
     assert [path.name for path in saved.parent.iterdir()] == ["saved"]
 
 
-def test_saving_never_replaces_what_is_no_checkpoint(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(ValueError, match="is no checkpoint"):
-        small_model().save_pretrained(tmp_path)
-    assert (tmp_path / "thesis.tex").exists()
+def test_saving_never_replaces_what_is_more_than_a_checkpoint(tmp_path: Path, saved: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "config.json").write_text("{}")
+    for folder in (other, saved):
+        (folder / "thesis.tex").write_text("years of work")
+        with pytest.raises(ValueError, match="holds more than a checkpoint"):
+            small_model().save_pretrained(folder)
+        assert (folder / "thesis.tex").exists()
+    with pytest.raises(ValueError, match="holds more than a checkpoint"):
+        small_model().save_pretrained(saved / "config.json")
 
 
 def test_a_failed_save_leaves_the_old_folder(saved: Path) -> None:
@@ -130,6 +137,7 @@ def test_weights_of_another_model(saved: Path) -> None:
     assert f"lack {name}" in message({key: value for key, value in weights.items() if key != name})
     assert "unknown names: extra" in message(weights | {"extra": torch.zeros(1)})
     assert f"{name} is [1]; its config.json asks for [6]" in message(weights | {name: torch.zeros(1)})
+    assert f"{name} has values that are not finite" in message(weights | {name: torch.full((6,), torch.nan)})
 
 
 @pytest.mark.parametrize("name", ["nowhere", "./no/where", "/no/where", "a/b/c"])
@@ -145,15 +153,36 @@ def test_a_mistyped_path_is_not_looked_up_on_the_hub(tmp_path: Path, monkeypatch
         PixelRNN.from_pretrained("runs/typo")
 
 
+def test_a_run_that_is_not_there_is_not_looked_up_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # before any training there is no folder runs/
+    with pytest.raises(FileNotFoundError, match="no checkpoint folder runs/digits"):
+        PixelRNN.from_pretrained("runs/digits")
+
+
 def test_a_hub_id_offline() -> None:
     with pytest.raises(FileNotFoundError, match="no folder owner/name here, and the hub did not give"):
         PixelRNN.from_pretrained("owner/name")
 
 
-def test_nothing_is_unpickled(tmp_path: Path) -> None:
-    folder = tmp_path / "m"
-    folder.mkdir()
-    (folder / "config.json").write_text(ModelConfig().to_json())
-    torch.save({}, folder / "pytorch_model.bin")
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_nothing_is_unpickled(tmp_path: Path, saved: Path) -> None:
+    went_off = tmp_path / "went_off"
+    for name in ("pytorch_model.bin", "model.pkl", "model.safetensors"):
+        (saved / name).write_bytes(pickle.dumps(Bomb(went_off)))
+    with pytest.raises(ValueError, match="damaged or truncated"):
+        PixelRNN.from_pretrained(saved)
+    (saved / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"it has no model\.safetensors"):
-        PixelRNN.from_pretrained(folder)
+        PixelRNN.from_pretrained(saved)
+    assert not went_off.exists()
+    pickle.loads((saved / "model.pkl").read_bytes())
+    assert went_off.exists()  # the pickle was live

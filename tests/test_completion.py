@@ -31,6 +31,15 @@ def test_with_everything_known_it_returns_the_input() -> None:
     assert torch.equal(completed, images[:, None].expand(-1, 2, -1, -1, -1).long())
 
 
+def test_one_image_known_and_the_other_not() -> None:
+    model = small_model(levels=5)
+    images = torch.randint(5, (2, 1, 3, 4))
+    known = torch.stack([torch.ones(3, 4), torch.zeros(3, 4)]).bool()
+    completed = complete(model, images, known, num=2, seed=3)
+    assert torch.equal(completed[0], images[:1].expand(2, -1, -1, -1))
+    assert torch.equal(completed[1], sample(model, 4, 3, 4, seed=3)[2:])
+
+
 @pytest.mark.parametrize(("batch", "num"), [(1, 4), (4, 1), (2, 2)])
 def test_with_nothing_known_it_equals_sample(batch: int, num: int) -> None:
     model = small_model(levels=5, channels=3)

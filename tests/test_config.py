@@ -23,6 +23,7 @@ def test_round_trip() -> None:
         ({"context_kernel": 4}, "context_kernel is 4; it must be odd"),
         ({"context_kernel": 1}, "context_kernel is 1"),
         ({"blocks": ("row", "colum")}, "'colum'; choose from row, diagonal, conv"),
+        ({"blocks": 5}, "blocks is 5"),
         ({"head": "gaussian"}, "'gaussian'; choose from categorical"),
         ({"pixels": "nominal"}, "'nominal'; choose from ordinal, categorical"),
         ({"dropout": 1.0}, r"dropout is 1\.0"),
@@ -41,7 +42,7 @@ def test_a_field_out_of_range_is_named(fields: dict[str, object], message: str) 
         ({"format_version": 99}, "format_version 99; this pixelseq reads 1"),
         ({"format_version": None}, "format_version None"),
         ({"levels": "many"}, "levels is 'many'"),
-        ({"blocks": "row"}, "blocks are 'row'"),
+        ({"blocks": "row"}, "blocks is 'row'"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from pixelseq.images import (
+    check_pictures,
     completion_sheet,
     contact_sheet,
     read_image,
@@ -34,7 +35,9 @@ def test_shades_span_black_to_white() -> None:
     assert shades(4).tolist() == [0, 85, 170, 255]
     assert shades(256).tolist() == list(range(256))
     with pytest.raises(ValueError, match="257 levels"):
-        shades(257)
+        check_pictures(1, 257)
+    with pytest.raises(ValueError, match="2 channels"):
+        check_pictures(2, 17)
 
 
 def test_one_bit_pictures_are_gray(tmp_path: Path) -> None:
@@ -49,7 +52,7 @@ def test_pictures_that_do_not_fit(tmp_path: Path) -> None:
     whole = tmp_path / "whole.png"
     Image.effect_noise((64, 64), 50).save(whole)
     (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:500])
-    with pytest.raises(ValueError, match="mode RGB; the model has 1 channels: convert it to gray"):
+    with pytest.raises(ValueError, match=r"mode RGB; the model has 1 channels \(mode L\)"):
         read_image(tmp_path / "rgb.png", 1, 17)
     with pytest.raises(ValueError, match="more shades than the model's 17 levels, such as 7"):
         read_image(tmp_path / "shade.png", 1, 17)
@@ -58,6 +61,16 @@ def test_pictures_that_do_not_fit(tmp_path: Path) -> None:
             read_image(tmp_path / name, 1, 17)
     with pytest.raises(FileNotFoundError, match=r"no file .*none\.png"):
         read_image(tmp_path / "none.png", 1, 17)
+
+
+def test_unknown_pixels_may_hold_any_shade(tmp_path: Path) -> None:
+    picture = Image.new("L", (3, 2), 255)
+    picture.putpixel((1, 1), 120)
+    picture.save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.png", 1, 17, lambda H, W: (torch.arange(H) < 1)[:, None].expand(H, W))
+    assert image.tolist() == [[[16, 16, 16], [0, 0, 0]]]
+    with pytest.raises(ValueError, match="such as 120"):
+        read_image(tmp_path / "a.png", 1, 17, lambda H, W: torch.ones(H, W, dtype=torch.bool))
 
 
 def test_a_mask_is_white_where_known(tmp_path: Path) -> None:

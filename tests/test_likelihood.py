@@ -6,16 +6,22 @@ import math
 
 import pytest
 import torch
-from helpers import small_model
+from helpers import ragged, small_model
 
 from pixelseq import Likelihood, evaluate
-from pixelseq.data import collate
 from pixelseq.likelihood import image_nats
-from pixelseq.training import ImageNats, warmup_cosine
 
 
-def ragged(count: int, levels: int) -> list[torch.Tensor]:
-    return [torch.randint(levels, (1, 1 + k % 4, 3), dtype=torch.uint8) for k in range(count)]
+def test_a_batch_size_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="batch_size is -1"):
+        evaluate(small_model(), ragged(2, 2), batch_size=-1)
+
+
+def test_the_mode_is_restored_after_an_error() -> None:
+    model = small_model().train()
+    with pytest.raises(ValueError, match="levels from"):
+        evaluate(model, [torch.full((1, 1, 3), 9)])
+    assert model.training
 
 
 def test_units() -> None:
@@ -41,26 +47,6 @@ def test_evaluate_leaves_dropout_out_and_restores_the_mode() -> None:
     assert model.training
 
 
-def test_padding_changes_neither_loss_nor_gradient() -> None:
-    model = small_model(2.0, levels=4)
-    images = ragged(5, 4)
-    ImageNats(model)(*collate(images)).sum().backward()
-    together = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
-    model.zero_grad()
-    for image in images:
-        model.nll(image[None]).sum().backward()
-    alone = [parameter.grad for parameter in model.parameters()]
-    for one, other in zip(together, alone, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
-
-
 def test_image_nats_ignores_rows_below_the_image() -> None:
     nats = torch.arange(12.0).view(2, 1, 3, 2)
     assert image_nats(nats, torch.tensor([1, 2])).tolist() == [0 + 1, 6 + 7 + 8 + 9]
-
-
-def test_warmup_cosine() -> None:
-    factors = [warmup_cosine(step, warmup=4, steps=12) for step in range(13)]
-    assert factors[:4] == [0.25, 0.5, 0.75, 1.0]
-    assert factors[8] == pytest.approx(0.5)
-    assert factors[12] == pytest.approx(0)

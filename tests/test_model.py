@@ -8,7 +8,7 @@ from helpers import all_images, small_model
 from relations import BLOCKS, compose, mask_a, mask_b, reached, relation, residual
 from torch import Tensor
 
-from pixelseq import ModelConfig, PixelRNN
+from pixelseq import ModelConfig, PixelRNN, complete, evaluate, sample
 
 SIZES = [(1, 4), (4, 1), (2, 4), (4, 2), (1, 1)]
 STACKS: list[tuple[str, ...]] = [(), ("conv",), ("row",), ("diagonal",), ("row", "diagonal", "conv")]
@@ -190,8 +190,9 @@ def test_the_papers_mnist_net() -> None:
         (torch.zeros(1, 1, 4, 4), "expected integer levels 0 to 1"),
         (torch.full((1, 1, 4, 4), 2), "levels from 2 to 2; the model has 2 levels"),
         (torch.full((1, 1, 4, 4), -1), "levels from -1"),
+        (torch.full((1, 1, 4, 4), 9, dtype=torch.uint16), "levels from 9 to 9"),
     ],
-    ids=["rank", "channels", "empty", "float", "too-high", "negative"],
+    ids=["rank", "channels", "empty", "float", "too-high", "negative", "uint16"],
 )
 def test_images_that_are_not_levels(images: Tensor, message: str) -> None:
     model = small_model()
@@ -210,12 +211,27 @@ def test_step_and_feed_take_turns() -> None:
         model.step(state)
     with pytest.raises(ValueError, match=r"the pixel is \[2, 1\]; expected \[1, 1\]"):
         model.feed(state, torch.zeros(2, 1, dtype=torch.long))
+    with pytest.raises(ValueError, match="expected integer levels"):
+        model.feed(state, torch.zeros(1, 1))
+    with pytest.raises(ValueError, match="1 colours are given; a pixel has 1"):
+        model.pixel_log_probs(torch.zeros(1, 6).double(), torch.zeros(1, 1, dtype=torch.long))
     with pytest.raises(ValueError, match="width 0"):
         model.init_state(1, 0)
 
 
 @pytest.mark.requires_cuda
 def test_cuda_equals_cpu() -> None:
-    model = small_model(levels=5, channels=3)
-    images = torch.randint(5, (2, 3, 4, 5))
-    torch.testing.assert_close(model.to("cuda")(images.to("cuda")).cpu(), model.to("cpu")(images))
+    torch.use_deterministic_algorithms(False)  # cumsum has no deterministic CUDA kernel
+    model = small_model(levels=5, channels=3, blocks=("row", "diagonal", "conv"))
+    images, known = torch.randint(5, (2, 3, 4, 5)), torch.rand(2, 4, 5) < 0.5
+    results = []
+    for device in ("cpu", "cuda"):
+        model.to(device).zero_grad()
+        log_probs = model(images.to(device))
+        model.nll(images.to(device)).sum().backward()
+        gradients = [parameter.grad.cpu() for parameter in model.parameters() if parameter.grad is not None]
+        drawn = sample(model, 3, 4, 5), complete(model, images, known, num=2)
+        evaluated = torch.tensor(evaluate(model, list(images)).nll_nats)
+        results.append([log_probs.detach().cpu(), *gradients, *(tensor.cpu() for tensor in drawn), evaluated])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)

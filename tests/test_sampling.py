@@ -69,6 +69,11 @@ def test_temperature() -> None:
     assert Draw(temperature=0.5)(log_probs, torch.tensor([0.0587, 0.0589])).tolist() == [0, 1]
 
 
+def test_a_temperature_close_to_zero_takes_the_likeliest_level() -> None:
+    log_probs = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64).log().expand(1000, 3)
+    assert set(Draw(temperature=1e-310)(log_probs, torch.arange(1000) / 1000).tolist()) == {1}
+
+
 def test_top_p_keeps_the_fewest_levels_that_hold_it() -> None:
     log_probs = torch.tensor([0.1, 0.6, 0.3], dtype=torch.float64).log().expand(1000, 3)
     uniform = torch.arange(1000) / 1000
@@ -102,6 +107,7 @@ def test_noise_is_uniform_and_below_one() -> None:
         ({"top_p": 0.0}, r"top_p is 0\.0"),
         ({"top_p": 1.5}, r"top_p is 1\.5"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": 1.5}, r"seed is 1\.5"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -30,13 +30,13 @@ FEW_STEPS = [
 ]
 
 
-def run(folder: Path, *command: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *command: object) -> subprocess.CompletedProcess[str]:
     """Runs a script of the project with this Python, in `folder`."""
     script, *arguments = map(str, command)
     return subprocess.run(
         [sys.executable, ROOT / script, *arguments],
         cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -58,6 +58,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_png(Image.new("RGB", (8, 8)), folder / "rgb.png")
     save_png(Image.new("L", (8, 8), 7), folder / "shade.png")
     (folder / "text.png").write_text("no picture")
+    (folder / "folder.png").mkdir()
     return folder
 
 
@@ -103,27 +104,20 @@ def test_the_launcher_runs_it(tmp_path: Path) -> None:
     assert json.loads(done.stdout.splitlines()[-1])["steps"] == 3
 
 
-def test_two_processes_reach_the_likelihood_of_one(tmp_path: Path, trained: Path) -> None:
+def test_two_processes_write_one_run(tmp_path: Path) -> None:
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", ROOT / "train/run.py"]
     done = subprocess.run(
         [sys.executable, *torchrun, *FEW_STEPS],
         cwd=tmp_path,
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    one = [json.loads(line) for line in (trained / "runs/digits/metrics.jsonl").read_text().splitlines()]
-    two = [json.loads(line) for line in (tmp_path / "runs/digits/metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in two] == [line["step"] for line in one]
-    assert two[-1]["nats_per_image"] == pytest.approx(one[-1]["nats_per_image"], rel=1e-6)
-
-
-def test_processes_that_do_not_know_of_each_other_stop(tmp_path: Path) -> None:
-    done = run(tmp_path, "train/run.py", *FEW_STEPS, WORLD_SIZE="2")
-    assert done.returncode == 2
-    assert "ACCELERATE_USE_CPU=true torchrun" in done.stderr
+    (result,) = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert result["steps"] == 3
+    assert len((tmp_path / "runs/digits/metrics.jsonl").read_text().splitlines()) == 2
 
 
 def test_samples_as_a_sheet_and_as_files(trained: Path) -> None:
@@ -185,9 +179,14 @@ MISTAKES = {
     "completions-0": ([*COMPLETE, "pictures", "--num", "0"], "num is 0"),
     "empty-folder": ([*COMPLETE, "runs"], "the folder runs holds no pictures"),
     "nothing-known": ([*COMPLETE[:3], "--image", "pictures"], "either --known-rows or --mask"),
+    "no-images": (["sample/complete.py", "--out", "new", "--known-rows", "4", "--image"], "--image names no pictures"),
+    "same-names": ([*COMPLETE, "pictures/0.png", "pictures"], "two pictures have one name"),
+    "out-is-in": (["sample/complete.py", "--out", "pictures", "--known-rows", "4", "--image", "pictures"], "--out is"),
+    "sheet-is-folder": ([*SAMPLE[:1], *SAMPLE[3:], "--out", "folder.png"], "--out is folder.png, which is a folder"),
+    "out-below-file": ([*SAMPLE[:1], *SAMPLE[3:], "--out", "text.png/new"], "but text.png is a file"),
     "mask-size": (
         [*COMPLETE[:3], "--mask", "other_size.png", "--image", "pictures"],
-        "the mask other_size.png is 8x7 pixels, the image pictures/0.png 8x8",
+        "the mask is 8x7 pixels, the image pictures/0.png 8x8",
     ),
 }
 
@@ -208,6 +207,9 @@ def test_a_mistake_gives_one_line_and_writes_nothing(trained: Path, name: str) -
     ("flag", "value", "message"),
     [
         ("--steps", "0", "--steps is 0; it must be at least 1"),
+        ("--learning-rate", "-1", "--learning-rate is -1.0; it must be above 0"),
+        ("--ema-decay", "1", "--ema-decay is 1.0"),
+        ("--seed", "-1", "--seed is -1"),
         ("--model.hidden", "0", "ModelConfig.hidden is 0"),
         ("--stepz", "3", "Perhaps you meant"),
     ],

@@ -40,9 +40,21 @@ class TrainConfig:
     """Folder of the run; runs/ and the preset's name where none is given."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "validate_every", "tall_height"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least 1")
+        whole, zero = "it must be at least 1", "it must be at least 0"
+        for name, valid, message in [
+            ("steps", self.steps >= 1, whole),
+            ("batch_size", self.batch_size >= 1, whole),
+            ("learning_rate", 0 < self.learning_rate < float("inf"), "it must be above 0"),
+            ("warmup", self.warmup >= 0, zero),
+            ("weight_decay", self.weight_decay >= 0, zero),
+            ("clip_norm", self.clip_norm > 0, "it must be above 0"),
+            ("ema_decay", 0 <= self.ema_decay < 1, "it must be at least 0 and below 1"),
+            ("validate_every", self.validate_every >= 1, whole),
+            ("tall_height", self.tall_height >= 1, whole),
+            ("seed", 0 <= self.seed < 2**63, "it must be at least 0 and below 2**63"),
+        ]:
+            if not valid:
+                raise ValueError(f"--{name.replace('_', '-')} is {getattr(self, name)}; {message}")
 
 
 PRESETS = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import time
 from pathlib import Path
@@ -18,16 +17,15 @@ import torch
 import tyro
 from accelerate import Accelerator
 from presets import PRESETS, TrainConfig
-from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from pixelseq import Likelihood, PixelRNN, complete, evaluate, sample
+from pixelseq import Likelihood, PixelRNN, complete, sample
 from pixelseq.checkpoint import CHECKPOINT
-from pixelseq.cli import one_line_errors, use_all_cores
-from pixelseq.data import Dataset, collate, load, training_batches
+from pixelseq.cli import one_line_errors, set_up_torch
+from pixelseq.data import Dataset, load, training_batches
 from pixelseq.images import completion_sheet, sample_sheet, save_png
-from pixelseq.training import ImageNats, warmup_cosine
+from pixelseq.training import ImageNats, backward, evaluate_shared, total, warmup_cosine
 
 LOG_EVERY = 50
 
@@ -44,16 +42,14 @@ def main() -> None:
 
 def run(config: TrainConfig, folder: Path) -> None:
     """Builds, trains, evaluates, and writes the run's folder."""
-    accelerator = Accelerator()
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and accelerator.num_processes == 1:
-        raise ValueError(
-            "several processes were started but do not know of each other; on CPUs: "
-            "ACCELERATE_USE_CPU=true torchrun --standalone --nproc_per_node 2 train/run.py"
-        )
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
     if (folder / CHECKPOINT).exists():
         raise ValueError(f"{folder} already holds a trained model; choose another folder with --out, or delete it")
-    if accelerator.num_processes == 1 and accelerator.device.type == "cpu":
-        use_all_cores()
+    if config.batch_size < accelerator.num_processes:
+        raise ValueError(
+            f"--batch-size is {config.batch_size}; {accelerator.num_processes} processes need one image each"
+        )
+    set_up_torch(alone=accelerator.num_processes == 1)
     data = load(config.data)
     if (data.channels, data.levels) != (config.model.channels, config.model.levels):
         raise ValueError(
@@ -64,8 +60,8 @@ def run(config: TrainConfig, folder: Path) -> None:
     started = time.monotonic()
     training_seconds = train(config, data, folder, accelerator)
     model = PixelRNN.from_pretrained(folder).to(accelerator.device)
-    test = evaluate_everywhere(accelerator, model, data.test)
-    more = {name: evaluate_everywhere(accelerator, model, images) for name, images in data.more_tests.items()}
+    test = evaluate_shared(accelerator, model, data.test)
+    more = {name: evaluate_shared(accelerator, model, images) for name, images in data.more_tests.items()}
     if accelerator.is_main_process:
         draw_pictures(config, model, data, folder)
         result = {
@@ -96,8 +92,7 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
     )
     network, optimizer = accelerator.prepare(ImageNats(model), optimizer)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
-    rank, world = accelerator.process_index, accelerator.num_processes
-    torch.manual_seed(config.seed + 1 + rank)  # dropout differs between processes
+    torch.manual_seed(config.seed + 1 + accelerator.process_index)  # dropout differs between processes
 
     best = float("inf")
     validation_seconds, started = 0.0, time.monotonic()
@@ -110,25 +105,18 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
     ):
         for step in range(1, config.steps + 1):
             chosen = [data.train[k] for k in next(batches)]
-            mine = chosen[rank::world]
-            levels, heights = collate(mine)
-            nats = network(levels.to(accelerator.device), heights.to(accelerator.device)).sum()
-            # Processes average their gradients, so each scales its share to the mean over the whole batch.
-            accelerator.backward(nats * world / sum(image.numel() for image in chosen))
+            window += backward(accelerator, network, chosen)
             accelerator.clip_grad_norm_(network.parameters(), config.clip_norm)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
             average.update_parameters(model)
-            window += window.new_tensor([0, len(mine), sum(image.numel() for image in mine)])
-            window[0] += nats.detach()
             bar.update()
 
             if step % LOG_EVERY == 0 or step == config.steps:
                 seen = total(accelerator, window)
                 window.zero_()
-                if not math.isfinite(seen.nll_nats):
-                    raise ValueError(f"the likelihood at step {step} is not finite; try a lower --learning-rate")
+                check_finite(seen, step)
                 metrics.write("train", step, seen, learning_rate=float(schedule.get_last_lr()[0]))
                 bar.set_postfix(
                     nats=f"{seen.nats_per_image:.2f}",
@@ -139,7 +127,8 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
                 paused = time.monotonic()
                 averaged = average.module
                 assert isinstance(averaged, PixelRNN)
-                held_out = evaluate_everywhere(accelerator, averaged, data.validation)
+                held_out = evaluate_shared(accelerator, averaged, data.validation)
+                check_finite(held_out, step)
                 metrics.write("validation", step, held_out)
                 if held_out.bits_per_dim < best:
                     best = held_out.bits_per_dim
@@ -150,17 +139,10 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
     return time.monotonic() - started - validation_seconds
 
 
-def evaluate_everywhere(accelerator: Accelerator, model: PixelRNN, images: list[Tensor]) -> Likelihood:
-    """The exact likelihood of a split, each process taking its share."""
-    part = evaluate(model, images[accelerator.process_index :: accelerator.num_processes])
-    sums = torch.tensor([part.nll_nats, part.images, part.values], dtype=torch.float64, device=accelerator.device)
-    return total(accelerator, sums)
-
-
-def total(accelerator: Accelerator, sums: Tensor) -> Likelihood:
-    """Adds the sums of nats, images and values over all processes, to be divided once."""
-    nats, images, values = accelerator.reduce(sums.clone(), reduction="sum").tolist()
-    return Likelihood(nats, int(images), int(values))
+def check_finite(likelihood: Likelihood, step: int) -> None:
+    """Stops a run that has diverged."""
+    if not math.isfinite(likelihood.nll_nats):
+        raise ValueError(f"the likelihood at step {step} is not finite; try a lower --learning-rate")
 
 
 class Metrics:

@@ -1,0 +1,82 @@
+"""Gradients and likelihoods do not depend on padding or on the number of processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers import ragged, small_model
+
+from pixelseq.data import collate
+from pixelseq.training import ImageNats, warmup_cosine
+
+# 7 images of 1 to 4 rows: two processes get 4 and 3 images, and unlike numbers of values.
+SHARED = """
+import json
+import torch
+from accelerate import Accelerator
+from helpers import ragged, small_model
+from pixelseq.training import ImageNats, backward, evaluate_shared, total
+
+torch.manual_seed(0)
+model, images = small_model(2.0, levels=4), ragged(7, 4)
+accelerator = Accelerator(cpu=True)
+network = accelerator.prepare(ImageNats(model))
+seen = total(accelerator, backward(accelerator, network, images))
+held_out = evaluate_shared(accelerator, model, images)
+gradient = torch.cat([parameter.grad.flatten() for parameter in model.parameters()]).tolist()
+if accelerator.is_main_process:
+    sums = {"seen": vars(seen), "held_out": vars(held_out)}
+    print(json.dumps({"processes": accelerator.num_processes, "gradient": gradient, **sums}))
+accelerator.wait_for_everyone()
+accelerator.end_training()
+"""
+
+
+def test_padding_changes_neither_loss_nor_gradient() -> None:
+    model = small_model(2.0, levels=4)
+    images = ragged(5, 4)
+    ImageNats(model)(*collate(images)).sum().backward()
+    together = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
+    model.zero_grad()
+    for image in images:
+        model.nll(image[None]).sum().backward()
+    alone = [parameter.grad for parameter in model.parameters()]
+    for one, other in zip(together, alone, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+def run_shared(folder: Path, *launcher: str) -> dict[str, Any]:
+    (folder / "shared.py").write_text(SHARED)
+    done = subprocess.run(
+        [sys.executable, *launcher, folder / "shared.py"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_two_processes_have_the_gradient_and_the_likelihood_of_one(tmp_path: Path) -> None:
+    one = run_shared(tmp_path)
+    two = run_shared(tmp_path, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert two["gradient"] == pytest.approx(one["gradient"], rel=1e-9, abs=1e-12)
+    for name in ("seen", "held_out"):
+        assert two[name] == pytest.approx(one[name], rel=1e-12)
+    assert one["seen"] == pytest.approx(one["held_out"], rel=1e-12)
+
+
+def test_warmup_cosine() -> None:
+    factors = [warmup_cosine(step, warmup=4, steps=12) for step in range(13)]
+    assert factors[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert factors[8] == pytest.approx(0.5)
+    assert factors[12] == pytest.approx(0)
