@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator
@@ -31,9 +32,18 @@ def set_up_torch(alone: bool = True) -> torch.device:
     if torch.cuda.is_available():
         torch.backends.cudnn.allow_tf32 = False
         return torch.device("cuda")
+    _keep_freed_memory()
     if alone:
         torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     return torch.device("cpu")
+
+
+def _keep_freed_memory() -> None:
+    """Has glibc keep what a training step frees for the next one: fresh pages cost a sixth of a small net's step."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, most = -1, -3, 2**30
+        libc.mallopt(M_MMAP_THRESHOLD, most)
+        libc.mallopt(M_TRIM_THRESHOLD, most)
 
 
 def check_out(out: Path) -> None:

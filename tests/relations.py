@@ -58,7 +58,7 @@ def reached(function: Callable[[Tensor], Tensor], shape: tuple[int, ...], tries:
     found = torch.tensor(False)
     for _ in range(tries):
         point = torch.randn(shape, dtype=torch.float64)
-        jacobian = torch.autograd.functional.jacobian(function, point, vectorize=True)
+        jacobian = torch.autograd.functional.jacobian(function, point)
         assert isinstance(jacobian, Tensor)
         pairs = (jacobian != 0)[0, :, :, :, 0].any(-1).any(2)  # [H', W', H, W]
         found = found | pairs.flatten(2).flatten(0, 1)

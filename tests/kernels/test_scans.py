@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixelseq.kernels import diagonal_scan, lstm_cell, row_scan
+from pixelseq.kernels import lstm_cell
+from pixelseq.kernels.diagonal_scan.reference import diagonal_scan
+from pixelseq.kernels.row_scan.reference import row_scan
 
 SHAPES = [(1, 1, 1, 1), (2, 1, 5, 3), (2, 5, 1, 3), (3, 4, 7, 2), (2, 9, 6, 5), (1, 3, 3, 4)]
 ids = "B{0[0]}-H{0[1]}-W{0[2]}-D{0[3]}".format

@@ -1,0 +1,92 @@
+"""The scans, on the backend that fits the tensors or that is asked for by name."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import torch
+from torch import Tensor
+
+from pixelseq.kernels.diagonal_scan.reference import diagonal_scan as diagonal_scan_reference
+from pixelseq.kernels.row_scan.reference import row_scan as row_scan_reference
+
+BACKENDS = ("auto", "reference", "numba")
+VARIABLE = "PIXELSEQ_BACKEND"
+"""Environment variable that names the backend of a whole run."""
+
+
+def row_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = None) -> Tensor:
+    """Runs a Row LSTM down an image (van den Oord et al. 2016, section 3.1); see `row_scan/reference.py`.
+
+    Args:
+        gates_is: [B, H, W, 4D], the input-to-state part of the gates, in the order o, f, i, g.
+        weight_ss: [K, D, 4D], K odd.
+        backend: see `choose`.
+
+    Returns:
+        [B, H, W, D], the hidden state h.
+
+    Raises:
+        ValueError: the backend does not exist or cannot take these tensors.
+    """
+    if choose(backend, gates_is) == "reference":
+        return row_scan_reference(gates_is, weight_ss)
+    from pixelseq.kernels.row_scan.numba_cpu import row_scan as row_scan_numba
+
+    return row_scan_numba(gates_is, weight_ss)
+
+
+def diagonal_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = None) -> Tensor:
+    """Runs a Diagonal BiLSTM over an image (van den Oord et al. 2016, section 3.2); see `diagonal_scan/reference.py`.
+
+    Args:
+        gates_is: [B, H, W, 2, 4D], of the directions from the left and from the right.
+        weight_ss: [2, 2, D, 4D], direction, then neighbour (0 above, 1 beside).
+        backend: see `choose`.
+
+    Returns:
+        [B, H, W, 2, D], the hidden state h of each direction.
+
+    Raises:
+        ValueError: the backend does not exist or cannot take these tensors.
+    """
+    if choose(backend, gates_is) == "reference":
+        return diagonal_scan_reference(gates_is, weight_ss)
+    from pixelseq.kernels.diagonal_scan.numba_cpu import diagonal_scan as diagonal_scan_numba
+
+    return diagonal_scan_numba(gates_is, weight_ss)
+
+
+def choose(backend: str | None, tensor: Tensor) -> str:
+    """The backend to use.
+
+    Args:
+        backend: "reference" (eager torch, anywhere), "numba" (CPU, float32 and float64), or "auto": the fast one for
+            the tensor's device, or else, with a warning, the reference. None takes PIXELSEQ_BACKEND, or "auto".
+        tensor: the gates.
+
+    Raises:
+        ValueError: no such backend, or it cannot take the tensor.
+    """
+    name = backend or os.environ.get(VARIABLE) or "auto"
+    if name not in BACKENDS:
+        raise ValueError(f"no backend {name!r}; choose from {', '.join(BACKENDS)}")
+    if name == "reference":
+        return name
+    reason = _why_not_numba(tensor)
+    if reason is None:
+        return "numba"
+    if name == "numba":
+        raise ValueError(f"backend 'numba' {reason}; choose from {', '.join(BACKENDS)}")
+    warnings.warn(f"the slow reference runs the scans: backend 'numba' {reason}", stacklevel=3)
+    return "reference"
+
+
+def _why_not_numba(tensor: Tensor) -> str | None:
+    autocast = torch.is_autocast_enabled("cpu")  # casts to float32 what reaches the kernels
+    if tensor.device.type != "cpu":
+        return f"runs on the CPU, the tensors are on {tensor.device.type}"
+    if tensor.dtype not in (torch.float32, torch.float64) and not autocast:
+        return f"computes in float32 and float64, the tensors are {str(tensor.dtype).removeprefix('torch.')}"
+    return None

@@ -1,0 +1,155 @@
+"""Diagonal scan on the CPU: pixels in raster order, which respects every dependency, so nothing is skewed.
+
+A task is one direction of two images, so that its state stays in cache; tasks share the cores.
+Shapes: B batch, H rows, W columns, D hidden (a multiple of LANES), 2 directions.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numba import njit, prange
+from torch import Tensor
+
+from pixelseq.kernels.numba_cell import (
+    add_products,
+    add_transposed_products,
+    add_weight_gradient,
+    cell_backward,
+    cell_forward,
+    load_row,
+    zero_sums,
+)
+from pixelseq.kernels.numba_support import pad_gates, pad_weight, run
+from pixelseq.kernels.simd import LANES, load
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def forward_kernel(gates_is, weight_ss, hidden, cell, gates):
+    """Fills hidden, cell [B, H, W, 2, D], gates (activated) from gates_is [B, H, W, 2, 4D], weight_ss [2, 2, D, 4D]."""
+    B, H, W, _, D = hidden.shape
+    for task in prange((B + 1) // 2 * 2):
+        s = task % 2
+        b0 = task // 2 * 2
+        b1 = min(b0 + 1, B - 1)  # an odd image out is walked with itself
+        for i in range(H):
+            for turn in range(W):
+                j = turn if s == 0 else W - 1 - turn
+                p0, p1 = ((b0 * H + i) * W + j) * 2 + s, ((b1 * H + i) * W + j) * 2 + s
+                beside = -2 if s == 0 else 2
+                for d in range(0, D, LANES):
+                    gates0, gates1 = load_row(gates_is, p0 * 4 * D + d, D), load_row(gates_is, p1 * 4 * D + d, D)
+                    before0 = before1 = zero_sums(gates_is, D, d)[0]
+                    if i > 0:
+                        above, first = -2 * W, s * 2 * D * 4 * D
+                        gates0, gates1 = add_products(
+                            gates0, gates1, hidden, p0 + above, p1 + above, weight_ss, first, D, d
+                        )
+                    if turn > 0:
+                        first = (s * 2 + 1) * D * 4 * D
+                        gates0, gates1 = add_products(
+                            gates0, gates1, hidden, p0 + beside, p1 + beside, weight_ss, first, D, d
+                        )
+                        before0, before1 = load(cell, (p0 + beside) * D + d), load(cell, (p1 + beside) * D + d)
+                    cell_forward(gates0, before0, hidden, cell, gates, p0, D, d)
+                    cell_forward(gates1, before1, hidden, cell, gates, p1, D, d)
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, grad_weight):
+    """Fills grad_gates [B, H, W, 2, 4D]; adds to grad_weight [workers, 2, 2, D, 4D], which each worker sums for itself.
+
+    From grad_hidden [B, H, W, 2, D], transposed [2, 2, 4D, D] and what forward filled.
+    """
+    B, H, W, _, D = grad_hidden.shape
+    workers = grad_weight.shape[0]
+    for worker in prange(workers):
+        carry = np.zeros(2 * D, grad_hidden.dtype)
+        for task in range(worker, (B + 1) // 2 * 2, workers):
+            s = task % 2
+            b0 = task // 2 * 2
+            b1 = min(b0 + 1, B - 1)
+            beside = -2 if s == 0 else 2
+            for i in range(H - 1, -1, -1):
+                carry[:] = 0
+                for turn in range(W - 1, -1, -1):
+                    j = turn if s == 0 else W - 1 - turn
+                    p0, p1 = ((b0 * H + i) * W + j) * 2 + s, ((b1 * H + i) * W + j) * 2 + s
+                    for d in range(0, D, LANES):
+                        sums0 = sums1 = zero_sums(cell, D, d)
+                        before0 = before1 = sums0[0]
+                        if i < H - 1:
+                            below, first = 2 * W, s * 2 * 4 * D * D
+                            sums0, sums1 = add_transposed_products(
+                                sums0, sums1, grad_gates, p0 + below, p1 + below, transposed, first, D, d
+                            )
+                        if turn < W - 1:
+                            first = (s * 2 + 1) * 4 * D * D
+                            sums0, sums1 = add_transposed_products(
+                                sums0, sums1, grad_gates, p0 - beside, p1 - beside, transposed, first, D, d
+                            )
+                        if turn > 0:
+                            before0, before1 = load(cell, (p0 + beside) * D + d), load(cell, (p1 + beside) * D + d)
+                        cell_backward(sums0, before0, carry, 0, grad_hidden, cell, gates, grad_gates, p0, D, d)
+                        cell_backward(sums1, before1, carry, D, grad_hidden, cell, gates, grad_gates, p1, D, d)
+                for b in range(b0, b1 + 1):
+                    first = (worker * 2 + s) * 2 * D * 4 * D
+                    row = (b * H + i) * W * 2 + s
+                    if i > 0:
+                        add_weight_gradient(grad_weight, first, hidden, row - 2 * W, grad_gates, row, 2, W, D)
+                    q = row + 2 if s == 0 else row  # all pixels but the first that this direction reads
+                    add_weight_gradient(grad_weight, first + D * 4 * D, hidden, q + beside, grad_gates, q, 2, W - 1, D)
+
+
+@torch.library.custom_op("pixelseq::diagonal_scan_numba", mutates_args=(), device_types="cpu")
+def forward(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """h, c [B, H, W, 2, D] and the activated gates [B, H, W, 2, 4D]."""
+    hidden, cell, gates = _empty_results(gates_is, weight_ss)
+    run(forward_kernel, gates_is.contiguous(), weight_ss.contiguous(), hidden, cell, gates)
+    return hidden, cell, gates
+
+
+@torch.library.custom_op("pixelseq::diagonal_scan_numba_backward", mutates_args=(), device_types="cpu")
+def backward(
+    grad_hidden: Tensor, weight_ss: Tensor, hidden: Tensor, cell: Tensor, gates: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gradients of gates_is and weight_ss."""
+    grad_gates = torch.empty_like(gates)
+    grad_weight = weight_ss.new_zeros(torch.get_num_threads(), *weight_ss.shape)
+    transposed = weight_ss.transpose(2, 3).contiguous()
+    run(backward_kernel, grad_hidden.contiguous(), transposed, hidden, cell, gates, grad_gates, grad_weight)
+    return grad_gates, grad_weight.sum(0)
+
+
+@forward.register_fake
+def _empty_results(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    hidden = gates_is.new_empty(*gates_is.shape[:-1], weight_ss.shape[2])
+    return hidden, torch.empty_like(hidden), gates_is.new_empty(gates_is.shape)
+
+
+@backward.register_fake
+def _empty_gradients(
+    grad_hidden: Tensor, weight_ss: Tensor, hidden: Tensor, cell: Tensor, gates: Tensor
+) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(gates), weight_ss.new_empty(weight_ss.shape)
+
+
+def _keep(ctx, inputs, output):
+    ctx.save_for_backward(inputs[1], *output)
+    ctx.set_materialize_grads(False)
+
+
+def _differentiate(ctx, grad_hidden, grad_cell, grad_gates):
+    return backward(grad_hidden, *ctx.saved_tensors)
+
+
+forward.register_autograd(_differentiate, setup_context=_keep)
+forward.register_autocast("cpu", torch.float32)
+
+
+def diagonal_scan(gates_is: Tensor, weight_ss: Tensor) -> Tensor:
+    """See the reference; float32 and float64."""
+    D = weight_ss.shape[2]
+    return forward(pad_gates(gates_is), pad_weight(weight_ss))[0][..., :D]

@@ -1,0 +1,168 @@
+"""The Numba backend against the reference, outputs and gradients; its activations against exact values."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+import torch
+from numba import njit
+from torch import Tensor
+
+from pixelseq.kernels import diagonal_scan, row_scan
+from pixelseq.kernels.activations import sigmoid, tanh
+from pixelseq.kernels.diagonal_scan.numba_cpu import forward as diagonal_forward
+from pixelseq.kernels.row_scan.numba_cpu import forward as row_forward
+from pixelseq.kernels.simd import LANES, load, store
+
+# B = 1 and odd B walk an image with itself; D off the vector width is padded; one row, one column.
+SHAPES = [
+    (1, 1, 1, 1),
+    (2, 3, 4, 5),
+    (3, 4, 7, 16),
+    (2, 9, 6, 17),
+    (1, 3, 3, 33),
+    (5, 1, 6, 8),
+    (4, 6, 1, 20),
+    (0, 3, 3, 4),
+]
+ids = "B{0[0]}-H{0[1]}-W{0[2]}-D{0[3]}".format
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
+
+
+def inputs(shape: tuple[int, int, int, int], kernel: int | None, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Gates and weights of a row scan (of that kernel) or a diagonal scan (None), and a gradient of h."""
+    B, H, W, D = shape
+    directions = () if kernel else (2,)
+    taps = (kernel,) if kernel else (2, 2)
+    gates_is = torch.randn(B, H, W, *directions, 4 * D, dtype=dtype, requires_grad=True)
+    weight_ss = (torch.randn(*taps, D, 4 * D, dtype=dtype) / (3 * D) ** 0.5).requires_grad_()
+    return gates_is, weight_ss, torch.randn(B, H, W, *directions, D, dtype=dtype)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=ids)
+@pytest.mark.parametrize("kernel", [None, 1, 3, 5], ids=lambda k: f"row{k}" if k else "diagonal")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+def test_equals_the_reference(shape: tuple[int, int, int, int], kernel: int | None, dtype: torch.dtype) -> None:
+    gates_is, weight_ss, grad_hidden = inputs(shape, kernel, dtype)
+    scan = row_scan if kernel else diagonal_scan
+    results = []
+    for backend in ("reference", "numba"):
+        hidden = scan(gates_is, weight_ss, backend=backend)
+        results.append((hidden, *torch.autograd.grad(hidden, (gates_is, weight_ss), grad_hidden)))
+    for expected, found, name in zip(*results, ("h", "gates_is", "weight_ss"), strict=True):
+        tolerance = TOLERANCE[dtype] * max(1, expected.abs().max().item() if expected.numel() else 1)
+        torch.testing.assert_close(found, expected, rtol=0, atol=tolerance, msg=lambda text, n=name: f"{n}: {text}")
+
+
+def test_inputs_need_not_be_contiguous() -> None:
+    gates_is, weight_ss, grad_hidden = inputs((2, 3, 4, 16), None, torch.float64)
+    expected = diagonal_scan(gates_is, weight_ss, backend="reference")
+    strided = gates_is.detach().transpose(1, 2).contiguous().transpose(1, 2).requires_grad_()
+    found = diagonal_scan(strided, weight_ss.detach().transpose(2, 3).contiguous().transpose(2, 3), backend="numba")
+    torch.testing.assert_close(found, expected)
+    turned = grad_hidden.flip(0).contiguous().flip(0).transpose(0, 1).contiguous().transpose(0, 1)
+    (one,) = torch.autograd.grad(expected, gates_is, grad_hidden)
+    (other,) = torch.autograd.grad(found, strided, turned)
+    torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_are_torchs_and_left_as_they_were(threads: int) -> None:
+    gates_is, weight_ss, grad_hidden = inputs((6, 3, 4, 16), None, torch.float64)
+    expected = diagonal_scan(gates_is, weight_ss, backend="reference")
+    torch.set_num_threads(threads)
+    found = diagonal_scan(gates_is, weight_ss, backend="numba")
+    assert torch.get_num_threads() == threads
+    assert numba.get_num_threads() == min(threads, numba.config.NUMBA_NUM_THREADS)
+    (one,) = torch.autograd.grad(expected, weight_ss, grad_hidden)
+    (other,) = torch.autograd.grad(found, weight_ss, grad_hidden)
+    assert torch.get_num_threads() == threads
+    torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("op", [row_forward, diagonal_forward], ids=["row", "diagonal"])
+def test_the_ops_are_registered_in_full(op: torch.library.CustomOpDef) -> None:
+    gates_is, weight_ss, _ = inputs((2, 3, 4, 16), 3 if op is row_forward else None, torch.float64)
+    torch.library.opcheck(op, (gates_is, weight_ss))
+
+
+def test_autocast_reaches_the_kernel_in_float32() -> None:
+    gates_is, weight_ss, _ = inputs((2, 3, 4, 16), 3, torch.float32)
+    expected = row_scan(gates_is.bfloat16().float(), weight_ss, backend="reference")
+    with torch.autocast("cpu", torch.bfloat16):
+        found = row_scan(gates_is.bfloat16(), weight_ss, backend="numba")
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected)
+
+
+@njit
+def _activate(x, s, t):  # type: ignore[no-untyped-def]
+    for k in range(0, x.size, LANES):
+        store(s, k, sigmoid(load(x, k)))
+        store(t, k, tanh(load(x, k)))
+
+
+def activate(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    padded = np.concatenate([x, np.zeros(-len(x) % LANES, x.dtype)])
+    s, t = np.empty_like(padded), np.empty_like(padded)
+    _activate(padded, s, t)
+    return s[: len(x)], t[: len(x)]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "least", "tolerance"), [(np.float32, -87, 2e-7), (np.float64, -700, 1e-15)], ids=["float32", "float64"]
+)
+def test_activations_are_accurate_over_the_whole_range(dtype: type, least: float, tolerance: float) -> None:
+    small = np.geomspace(1e-30, 1, 100_001)
+    x = np.concatenate([np.linspace(least, -least, 400_001), np.linspace(-10, 10, 400_001), small, -small]).astype(
+        dtype
+    )
+    s, t = activate(x)
+    exact = x.astype(np.longdouble)
+    assert np.max(np.abs(s * (1 + np.exp(-exact)) - 1)) < tolerance
+    x, t, exact = x[x != 0], t[x != 0], exact[x != 0]
+    assert np.max(np.abs(t / np.tanh(exact) - 1)) < tolerance
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+def test_activations_at_the_ends_of_the_range(dtype: type) -> None:
+    s, t = activate(np.array([np.inf, -np.inf, np.nan, 0.0, -0.0, 1e4, -1e4], dtype))
+    np.testing.assert_array_equal(s, np.array([1, 0, np.nan, 0.5, 0.5, 1, 0], dtype))
+    np.testing.assert_array_equal(t, np.array([1, -1, np.nan, 0, -0.0, 1, -1], dtype))
+    assert np.signbit(t[4])
+
+
+def test_nan_spreads_to_all_later_pixels_and_no_earlier_one() -> None:
+    gates_is, weight_ss, _ = inputs((1, 3, 4, 16), None, torch.float32)
+    with torch.no_grad():
+        gates_is[0, 1, 1] = torch.nan
+        bad = diagonal_scan(gates_is, weight_ss, backend="numba").isnan().any(-1)[0]
+    from_left = [[False] * 4, [False, True, True, True], [False, True, True, True]]
+    from_right = [[False] * 4, [True, True, False, False], [True, True, False, False]]
+    assert bad[..., 0].tolist() == from_left
+    assert bad[..., 1].tolist() == from_right
+
+
+def test_the_second_process_loads_compiled_kernels_from_disk(tmp_path: Path) -> None:
+    code = (
+        "import torch; from pixelseq.kernels import row_scan\n"
+        "row_scan(torch.zeros(1, 2, 2, 64), torch.zeros(3, 16, 64), backend='numba')\n"
+    )
+    messages = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        messages.append(done.stderr)
+    assert "compiled a CPU kernel in" in messages[0]
+    assert messages[1] == ""
