@@ -55,7 +55,8 @@ def read_image(path: Path, channels: int, levels: int, known: Callable[[int, int
         path: a file that Pillow reads.
         channels: C, 1 (gray), 3 (RGB) or 4 (RGBA).
         levels: V; every known shade of the picture must be that of a level.
-        known: from H and W, the mask [H, W] of the pixels that count; the others are read as level 0. All by default.
+        known: from H and W, the mask [H, W] of the pixels that count; the others may have foreign shades, read as
+            level 0. All count by default.
 
     Raises:
         FileNotFoundError: no such file.
@@ -72,7 +73,7 @@ def read_image(path: Path, channels: int, levels: int, known: Callable[[int, int
     level_of_shade[shades(levels).long()] = torch.arange(levels, dtype=torch.int16)
     image = level_of_shade[pixels.long()]
     if known is not None:
-        image = torch.where(known(*size), image, torch.zeros_like(image))
+        image[:, ~known(*size)] = image[:, ~known(*size)].clamp(min=0)
     if (foreign := (image < 0)).any():
         raise ValueError(
             f"{path} has more shades than the model's {levels} levels, such as {int(pixels[foreign][0])}; "

@@ -66,9 +66,10 @@ def test_pictures_that_do_not_fit(tmp_path: Path) -> None:
 def test_unknown_pixels_may_hold_any_shade(tmp_path: Path) -> None:
     picture = Image.new("L", (3, 2), 255)
     picture.putpixel((1, 1), 120)
+    picture.putpixel((2, 0), 0)
     picture.save(tmp_path / "a.png")
     image = read_image(tmp_path / "a.png", 1, 17, lambda H, W: (torch.arange(H) < 1)[:, None].expand(H, W))
-    assert image.tolist() == [[[16, 16, 16], [0, 0, 0]]]
+    assert image.tolist() == [[[16, 16, 0], [16, 0, 16]]]
     with pytest.raises(ValueError, match="such as 120"):
         read_image(tmp_path / "a.png", 1, 17, lambda H, W: torch.ones(H, W, dtype=torch.bool))
 
