@@ -39,7 +39,7 @@ def set_up_torch(alone: bool = True) -> torch.device:
 
 
 def _keep_freed_memory() -> None:
-    """Has glibc keep what a training step frees for the next one: fresh pages cost a sixth of a small net's step."""
+    """Has glibc keep what a training step frees for the next one, which would wait for fresh pages otherwise."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, most = -1, -3, 2**30
         libc.mallopt(M_MMAP_THRESHOLD, most)

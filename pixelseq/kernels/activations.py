@@ -20,7 +20,6 @@ from pixelseq.kernels.simd import (
 LOG2_E = 1.4426950408889634
 LOG_2_HIGH, LOG_2_LOW = 0.693359375, -2.1219444005469057e-4  # their sum is log 2; n * LOG_2_HIGH is exact
 
-
 # The Taylor series of (e ** r - 1 - r) / r ** 2 for |r| <= log(2) / 2, highest power first.
 SERIES_32 = tuple(1 / math.factorial(k) for k in range(7, 1, -1))
 SERIES_64 = tuple(1 / math.factorial(k) for k in range(13, 1, -1))
@@ -32,18 +31,20 @@ def _settings(x):  # type: ignore[no-untyped-def]
 
 @overload(_settings)
 def _settings_overload(x):  # type: ignore[no-untyped-def]
-    # Beyond these arguments e ** x leaves the type: to infinity at the upper end.
+    # Within these arguments the power of two is a normal number.
     if x.dtype == types.float32:
-        return lambda x: (-87.0, 89.0, SERIES_32)
-    return lambda x: (-708.0, 710.0, SERIES_64)
+        return lambda x: (-87.0, 88.37, SERIES_32)
+    return lambda x: (-708.0, 709.4, SERIES_64)
 
 
 @njit(error_model="numpy")
 def sigmoid(x):  # type: ignore[no-untyped-def]
     """1 / (1 + e ** -x)."""
-    one = constant(x, 1.0)
-    power, rest = _split_exp(constant(x, 0.0) - x)
-    return one / (one + fma(power, rest, power))
+    zero, one = constant(x, 0.0), constant(x, 1.0)
+    power, rest = _split_exp(zero - x)
+    _, highest, _ = _settings(x)
+    # Below, the result is no longer a normal number.
+    return where_greater(constant(x, -highest), x, zero, one / (one + fma(power, rest, power)))
 
 
 @njit(error_model="numpy")

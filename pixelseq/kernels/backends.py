@@ -28,8 +28,9 @@ def row_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = None) ->
         [B, H, W, D], the hidden state h.
 
     Raises:
-        ValueError: the backend does not exist or cannot take these tensors.
+        ValueError: shapes or types that do not fit each other, or a backend that does not exist or cannot take them.
     """
+    _check(gates_is, weight_ss, (), 1)
     if choose(backend, gates_is) == "reference":
         return row_scan_reference(gates_is, weight_ss)
     from pixelseq.kernels.row_scan.numba_cpu import row_scan as row_scan_numba
@@ -49,8 +50,9 @@ def diagonal_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = Non
         [B, H, W, 2, D], the hidden state h of each direction.
 
     Raises:
-        ValueError: the backend does not exist or cannot take these tensors.
+        ValueError: shapes or types that do not fit each other, or a backend that does not exist or cannot take them.
     """
+    _check(gates_is, weight_ss, (2,), 2)
     if choose(backend, gates_is) == "reference":
         return diagonal_scan_reference(gates_is, weight_ss)
     from pixelseq.kernels.diagonal_scan.numba_cpu import diagonal_scan as diagonal_scan_numba
@@ -90,3 +92,24 @@ def _why_not_numba(tensor: Tensor) -> str | None:
     if tensor.dtype not in (torch.float32, torch.float64) and not autocast:
         return f"computes in float32 and float64, the tensors are {str(tensor.dtype).removeprefix('torch.')}"
     return None
+
+
+def _check(gates_is: Tensor, weight_ss: Tensor, directions: tuple[int, ...], taps: int) -> None:
+    """Raises ValueError unless gates_is is [B, H, W, *directions, 4D], weight_ss [`taps` axes, D, 4D], of one type."""
+    D = weight_ss.shape[-2] if weight_ss.ndim == taps + 2 else 0
+    fits = (
+        D > 0
+        and weight_ss.shape[-1] == 4 * D
+        and gates_is.ndim == 4 + len(directions)
+        and gates_is.shape[3:] == (*directions, 4 * D)
+        and (not directions or weight_ss.shape[:2] == (2, 2))
+    )
+    if not fits:
+        raise ValueError(f"gates {list(gates_is.shape)} and weight {list(weight_ss.shape)} do not fit each other")
+    autocast = torch.is_autocast_enabled(gates_is.device.type) and torch.float64 not in (
+        gates_is.dtype,
+        weight_ss.dtype,
+    )
+    if gates_is.device != weight_ss.device or (gates_is.dtype != weight_ss.dtype and not autocast):
+        kinds = f"{gates_is.dtype} on {gates_is.device} and {weight_ss.dtype} on {weight_ss.device}"
+        raise ValueError(f"gates and weight are of unlike types: {kinds}")

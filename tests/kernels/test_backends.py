@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -38,11 +40,45 @@ def test_auto_warns_before_it_takes_the_reference(tensor: torch.Tensor, reason: 
     assert choose("reference", tensor) == "reference"
 
 
-@pytest.mark.parametrize("scan", [row_scan, diagonal_scan])
-def test_an_unknown_backend_lists_the_choices(scan: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert callable(scan)
+@pytest.mark.parametrize(
+    ("scan", "gates", "weight"),
+    [(row_scan, (1, 1, 1, 4), (3, 1, 4)), (diagonal_scan, (1, 1, 1, 2, 4), (2, 2, 1, 4))],
+    ids=["row", "diagonal"],
+)
+def test_an_unknown_backend_lists_the_choices(
+    scan: Callable[..., torch.Tensor],
+    gates: tuple[int, ...],
+    weight: tuple[int, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with pytest.raises(ValueError, match="no backend 'cuda'; choose from auto, reference, numba"):
-        scan(torch.zeros(1, 1, 1, 2, 4), torch.zeros(2, 2, 1, 4), backend="cuda")
+        scan(torch.zeros(gates), torch.zeros(weight), backend="cuda")
     monkeypatch.setenv(VARIABLE, "fast")
     with pytest.raises(ValueError, match="no backend 'fast'"):
-        scan(torch.zeros(1, 1, 1, 2, 4), torch.zeros(2, 2, 1, 4))
+        scan(torch.zeros(gates), torch.zeros(weight))
+
+
+@pytest.mark.parametrize("backend", ["reference", "numba"])
+@pytest.mark.parametrize(
+    ("scan", "gates", "weight"),
+    [
+        (row_scan, (1, 2, 2, 64), (3, 32, 128)),
+        (row_scan, (1, 2, 2, 64), (3, 16, 16)),
+        (row_scan, (1, 2, 2, 2, 64), (3, 16, 64)),
+        (row_scan, (2, 2, 64), (3, 16, 64)),
+        (diagonal_scan, (1, 2, 2, 1, 64), (2, 2, 16, 64)),
+        (diagonal_scan, (1, 2, 2, 2, 64), (1, 2, 16, 64)),
+        (diagonal_scan, (1, 2, 2, 2, 64), (2, 16, 64)),
+    ],
+)
+def test_shapes_that_do_not_fit(
+    backend: str, scan: Callable[..., torch.Tensor], gates: tuple[int, ...], weight: tuple[int, ...]
+) -> None:
+    with pytest.raises(ValueError, match="do not fit each other"):
+        scan(torch.zeros(gates), torch.zeros(weight), backend=backend)
+
+
+@pytest.mark.parametrize("weight_type", [torch.float64, torch.bfloat16])
+def test_unlike_types(weight_type: torch.dtype) -> None:
+    with pytest.raises(ValueError, match="unlike types: "):
+        row_scan(torch.zeros(1, 2, 2, 64), torch.zeros(3, 16, 64, dtype=weight_type))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numba
@@ -14,10 +15,8 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from pixelseq.kernels import diagonal_scan, row_scan
+from pixelseq.kernels import diagonal_scan, numba_op, row_scan
 from pixelseq.kernels.activations import sigmoid, tanh
-from pixelseq.kernels.diagonal_scan.numba_cpu import forward as diagonal_forward
-from pixelseq.kernels.row_scan.numba_cpu import forward as row_forward
 from pixelseq.kernels.simd import LANES, load, store
 
 # B = 1 and odd B walk an image with itself; D off the vector width is padded; one row, one column.
@@ -72,24 +71,57 @@ def test_inputs_need_not_be_contiguous() -> None:
     torch.testing.assert_close(one, other)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_threads_are_torchs_and_left_as_they_were(threads: int) -> None:
-    gates_is, weight_ss, grad_hidden = inputs((6, 3, 4, 16), None, torch.float64)
-    expected = diagonal_scan(gates_is, weight_ss, backend="reference")
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("kernel", [3, None], ids=["row", "diagonal"])
+@pytest.mark.parametrize("batch", [1, 7])
+def test_threads_are_torchs_and_left_as_they_were(threads: int, kernel: int | None, batch: int) -> None:
+    scan = row_scan if kernel else diagonal_scan
+    gates_is, weight_ss, grad_hidden = inputs((batch, 3, 4, 16), kernel, torch.float64)
+    expected = scan(gates_is, weight_ss, backend="reference")
     torch.set_num_threads(threads)
-    found = diagonal_scan(gates_is, weight_ss, backend="numba")
+    found = scan(gates_is, weight_ss, backend="numba")
     assert torch.get_num_threads() == threads
     assert numba.get_num_threads() == min(threads, numba.config.NUMBA_NUM_THREADS)
-    (one,) = torch.autograd.grad(expected, weight_ss, grad_hidden)
-    (other,) = torch.autograd.grad(found, weight_ss, grad_hidden)
+    wanted = torch.autograd.grad(expected, (gates_is, weight_ss), grad_hidden)
+    gradients = torch.autograd.grad(found, (gates_is, weight_ss), grad_hidden)
     assert torch.get_num_threads() == threads
-    torch.testing.assert_close(one, other)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(gradients, wanted)
 
 
-@pytest.mark.parametrize("op", [row_forward, diagonal_forward], ids=["row", "diagonal"])
-def test_the_ops_are_registered_in_full(op: torch.library.CustomOpDef) -> None:
-    gates_is, weight_ss, _ = inputs((2, 3, 4, 16), 3 if op is row_forward else None, torch.float64)
-    torch.library.opcheck(op, (gates_is, weight_ss))
+def test_python_threads_may_call_at_once() -> None:
+    gates_is, weight_ss, _ = inputs((4, 5, 6, 16), None, torch.float64)
+    expected = diagonal_scan(gates_is, weight_ss, backend="reference").detach()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(
+            pool.map(lambda _: diagonal_scan(gates_is.detach(), weight_ss.detach(), backend="numba"), range(40))
+        )
+    for one in found:
+        torch.testing.assert_close(one, expected)
+
+
+def test_an_output_that_is_not_used_has_no_gradient() -> None:
+    class Constant(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, x: Tensor) -> Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: object, *grad: Tensor) -> None:
+            return None
+
+    gates_is, weight_ss, _ = inputs((2, 2, 2, 16), 3, torch.float64)
+    Constant.apply(row_scan(gates_is, weight_ss, backend="numba")).sum().backward()
+    assert gates_is.grad is None
+    assert weight_ss.grad is None
+
+
+@pytest.mark.parametrize("kernel", [3, None], ids=["row", "diagonal"])
+def test_the_ops_are_registered_in_full(kernel: int | None) -> None:
+    gates_is, weight_ss, _ = inputs((2, 3, 4, 16), kernel, torch.float64)
+    (row_scan if kernel else diagonal_scan)(gates_is, weight_ss, backend="numba")  # registers the op
+    name = "row_scan_numba" if kernel else "diagonal_scan_numba"
+    torch.library.opcheck(getattr(torch.ops.pixelseq, name).default, (gates_is, weight_ss))
 
 
 def test_autocast_reaches_the_kernel_in_float32() -> None:
@@ -130,6 +162,17 @@ def test_activations_are_accurate_over_the_whole_range(dtype: type, least: float
     assert np.max(np.abs(t / np.tanh(exact) - 1)) < tolerance
 
 
+@pytest.mark.parametrize(("dtype", "near"), [(np.float32, (80, 120)), (np.float64, (690, 760))], ids=["32", "64"])
+def test_activations_pass_the_ends_of_the_range_smoothly(dtype: type, near: tuple[float, float]) -> None:
+    x = np.linspace(*near, 100_001).astype(dtype)
+    for sign in (1, -1):
+        s, t = activate(sign * x)
+        exact = 1 / (1 + np.exp(-sign * x.astype(np.longdouble)))
+        assert np.max(np.abs(s - exact)) < max(np.finfo(dtype).tiny, (sign > 0) * np.finfo(dtype).eps)
+        assert (sign * np.diff(s) >= 0).all()
+        np.testing.assert_array_equal(t, np.full_like(t, sign))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 def test_activations_at_the_ends_of_the_range(dtype: type) -> None:
     s, t = activate(np.array([np.inf, -np.inf, np.nan, 0.0, -0.0, 1e4, -1e4], dtype))
@@ -166,3 +209,16 @@ def test_the_second_process_loads_compiled_kernels_from_disk(tmp_path: Path) -> 
         messages.append(done.stderr)
     assert "compiled a CPU kernel in" in messages[0]
     assert messages[1] == ""
+
+
+def test_a_change_of_a_shared_file_is_a_change_of_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    def body(x: object) -> None:
+        """Compiled nowhere: only its name counts."""
+
+    names = []
+    for shared in (("simd.py",), ("activations.py",), ("simd.py",)):
+        monkeypatch.setattr(numba_op, "SHARED", shared)
+        body.__qualname__ = "body"
+        numba_op.kernel(body)
+        names.append(body.__qualname__)
+    assert names[0] == names[2] != names[1]

@@ -9,9 +9,7 @@ Shapes: B batch, H rows, W columns, D hidden (a multiple of LANES), 2 directions
 from __future__ import annotations
 
 import numpy as np
-import torch
-from numba import njit, prange
-from torch import Tensor
+from numba import prange
 
 from pixelseq.kernels.numba_cell import (
     add_products,
@@ -22,11 +20,11 @@ from pixelseq.kernels.numba_cell import (
     load_row,
     zero_sums,
 )
-from pixelseq.kernels.numba_support import pad_gates, pad_weight, run
+from pixelseq.kernels.numba_op import kernel, scan_op
 from pixelseq.kernels.simd import LANES, load
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@kernel
 def forward_kernel(gates_is, weight_ss, hidden, cell, gates):
     """Fills hidden, cell [B, H, W, 2, D], gates (activated) from gates_is [B, H, W, 2, 4D], weight_ss [2, 2, D, 4D]."""
     B, H, W, _, D = hidden.shape
@@ -41,7 +39,7 @@ def forward_kernel(gates_is, weight_ss, hidden, cell, gates):
                 beside = -2 if s == 0 else 2
                 for d in range(0, D, LANES):
                     gates0, gates1 = load_row(gates_is, p0 * 4 * D + d, D), load_row(gates_is, p1 * 4 * D + d, D)
-                    before0 = before1 = zero_sums(gates_is, D, d)[0]
+                    before0 = before1 = zero_sums(gates_is)[0]
                     if i > 0:
                         above, first = -2 * W, s * 2 * D * 4 * D
                         gates0, gates1 = add_products(
@@ -57,7 +55,7 @@ def forward_kernel(gates_is, weight_ss, hidden, cell, gates):
                     cell_forward(gates1, before1, hidden, cell, gates, p1, D, d)
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@kernel
 def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, grad_weight):
     """Fills grad_gates [B, H, W, 2, 4D]; adds to grad_weight [workers, 2, 2, D, 4D], which each worker sums for itself.
 
@@ -66,7 +64,7 @@ def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, gr
     B, H, W, _, D = grad_hidden.shape
     workers = grad_weight.shape[0]
     for worker in prange(workers):
-        carry = np.zeros(2 * D, grad_hidden.dtype)
+        carry = np.empty(2 * D, grad_hidden.dtype)
         for task in range(worker, (B + 1) // 2 * 2, workers):
             s = task % 2
             b0 = task // 2 * 2
@@ -78,7 +76,7 @@ def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, gr
                     j = turn if s == 0 else W - 1 - turn
                     p0, p1 = ((b0 * H + i) * W + j) * 2 + s, ((b1 * H + i) * W + j) * 2 + s
                     for d in range(0, D, LANES):
-                        sums0 = sums1 = zero_sums(cell, D, d)
+                        sums0 = sums1 = zero_sums(cell)
                         before0 = before1 = sums0[0]
                         if i < H - 1:
                             below, first = 2 * W, s * 2 * 4 * D * D
@@ -103,53 +101,4 @@ def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, gr
                     add_weight_gradient(grad_weight, first + D * 4 * D, hidden, q + beside, grad_gates, q, 2, W - 1, D)
 
 
-@torch.library.custom_op("pixelseq::diagonal_scan_numba", mutates_args=(), device_types="cpu")
-def forward(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """h, c [B, H, W, 2, D] and the activated gates [B, H, W, 2, 4D]."""
-    hidden, cell, gates = _empty_results(gates_is, weight_ss)
-    run(forward_kernel, gates_is.contiguous(), weight_ss.contiguous(), hidden, cell, gates)
-    return hidden, cell, gates
-
-
-@torch.library.custom_op("pixelseq::diagonal_scan_numba_backward", mutates_args=(), device_types="cpu")
-def backward(
-    grad_hidden: Tensor, weight_ss: Tensor, hidden: Tensor, cell: Tensor, gates: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Gradients of gates_is and weight_ss."""
-    grad_gates = torch.empty_like(gates)
-    grad_weight = weight_ss.new_zeros(torch.get_num_threads(), *weight_ss.shape)
-    transposed = weight_ss.transpose(2, 3).contiguous()
-    run(backward_kernel, grad_hidden.contiguous(), transposed, hidden, cell, gates, grad_gates, grad_weight)
-    return grad_gates, grad_weight.sum(0)
-
-
-@forward.register_fake
-def _empty_results(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    hidden = gates_is.new_empty(*gates_is.shape[:-1], weight_ss.shape[2])
-    return hidden, torch.empty_like(hidden), gates_is.new_empty(gates_is.shape)
-
-
-@backward.register_fake
-def _empty_gradients(
-    grad_hidden: Tensor, weight_ss: Tensor, hidden: Tensor, cell: Tensor, gates: Tensor
-) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(gates), weight_ss.new_empty(weight_ss.shape)
-
-
-def _keep(ctx, inputs, output):
-    ctx.save_for_backward(inputs[1], *output)
-    ctx.set_materialize_grads(False)
-
-
-def _differentiate(ctx, grad_hidden, grad_cell, grad_gates):
-    return backward(grad_hidden, *ctx.saved_tensors)
-
-
-forward.register_autograd(_differentiate, setup_context=_keep)
-forward.register_autocast("cpu", torch.float32)
-
-
-def diagonal_scan(gates_is: Tensor, weight_ss: Tensor) -> Tensor:
-    """See the reference; float32 and float64."""
-    D = weight_ss.shape[2]
-    return forward(pad_gates(gates_is), pad_weight(weight_ss))[0][..., :D]
+diagonal_scan = scan_op("diagonal_scan", forward_kernel, backward_kernel)

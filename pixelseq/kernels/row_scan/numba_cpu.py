@@ -8,9 +8,7 @@ Shapes: B batch, H rows, W columns, D hidden (a multiple of LANES), K kernel wid
 from __future__ import annotations
 
 import numpy as np
-import torch
-from numba import njit, prange
-from torch import Tensor
+from numba import prange
 
 from pixelseq.kernels.numba_cell import (
     add_products,
@@ -21,11 +19,11 @@ from pixelseq.kernels.numba_cell import (
     load_row,
     zero_sums,
 )
-from pixelseq.kernels.numba_support import pad_gates, pad_weight, run
+from pixelseq.kernels.numba_op import kernel, scan_op
 from pixelseq.kernels.simd import LANES, load
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@kernel
 def forward_kernel(gates_is, weight_ss, hidden, cell, gates):
     """Fills hidden [B, H, W, D], cell and gates (activated) from gates_is [B, H, W, 4D], weight_ss [K, D, 4D]."""
     B, H, W, D = hidden.shape
@@ -38,7 +36,7 @@ def forward_kernel(gates_is, weight_ss, hidden, cell, gates):
                 p0, p1 = (b0 * H + i) * W + j, (b1 * H + i) * W + j
                 for d in range(0, D, LANES):
                     gates0, gates1 = load_row(gates_is, p0 * 4 * D + d, D), load_row(gates_is, p1 * 4 * D + d, D)
-                    before0 = before1 = zero_sums(gates_is, D, d)[0]
+                    before0 = before1 = zero_sums(gates_is)[0]
                     if i > 0:
                         for k in range(K):
                             column = k - K // 2
@@ -52,7 +50,7 @@ def forward_kernel(gates_is, weight_ss, hidden, cell, gates):
                     cell_forward(gates1, before1, hidden, cell, gates, p1, D, d)
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@kernel
 def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, grad_weight):
     """Fills grad_gates [B, H, W, 4D]; adds to grad_weight [workers, K, D, 4D], which each worker sums for itself.
 
@@ -70,7 +68,7 @@ def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, gr
                 for j in range(W):
                     p0, p1 = (b0 * H + i) * W + j, (b1 * H + i) * W + j
                     for d in range(0, D, LANES):
-                        sums0 = sums1 = zero_sums(cell, D, d)
+                        sums0 = sums1 = zero_sums(cell)
                         before0 = before1 = sums0[0]
                         if i < H - 1:
                             for k in range(K):
@@ -94,53 +92,4 @@ def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, gr
                             add_weight_gradient(grad_weight, first, hidden, q - W + column, grad_gates, q, 1, count, D)
 
 
-@torch.library.custom_op("pixelseq::row_scan_numba", mutates_args=(), device_types="cpu")
-def forward(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """h, c [B, H, W, D] and the activated gates [B, H, W, 4D]."""
-    hidden, cell, gates = _empty_results(gates_is, weight_ss)
-    run(forward_kernel, gates_is.contiguous(), weight_ss.contiguous(), hidden, cell, gates)
-    return hidden, cell, gates
-
-
-@torch.library.custom_op("pixelseq::row_scan_numba_backward", mutates_args=(), device_types="cpu")
-def backward(
-    grad_hidden: Tensor, weight_ss: Tensor, hidden: Tensor, cell: Tensor, gates: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Gradients of gates_is and weight_ss."""
-    grad_gates = torch.empty_like(gates)
-    grad_weight = weight_ss.new_zeros(torch.get_num_threads(), *weight_ss.shape)
-    transposed = weight_ss.transpose(1, 2).contiguous()
-    run(backward_kernel, grad_hidden.contiguous(), transposed, hidden, cell, gates, grad_gates, grad_weight)
-    return grad_gates, grad_weight.sum(0)
-
-
-@forward.register_fake
-def _empty_results(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    hidden = gates_is.new_empty(*gates_is.shape[:-1], weight_ss.shape[1])
-    return hidden, torch.empty_like(hidden), gates_is.new_empty(gates_is.shape)
-
-
-@backward.register_fake
-def _empty_gradients(
-    grad_hidden: Tensor, weight_ss: Tensor, hidden: Tensor, cell: Tensor, gates: Tensor
-) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(gates), weight_ss.new_empty(weight_ss.shape)
-
-
-def _keep(ctx, inputs, output):
-    ctx.save_for_backward(inputs[1], *output)
-    ctx.set_materialize_grads(False)
-
-
-def _differentiate(ctx, grad_hidden, grad_cell, grad_gates):
-    return backward(grad_hidden, *ctx.saved_tensors)
-
-
-forward.register_autograd(_differentiate, setup_context=_keep)
-forward.register_autocast("cpu", torch.float32)
-
-
-def row_scan(gates_is: Tensor, weight_ss: Tensor) -> Tensor:
-    """See the reference; float32 and float64."""
-    D = weight_ss.shape[1]
-    return forward(pad_gates(gates_is), pad_weight(weight_ss))[0][..., :D]
+row_scan = scan_op("row_scan", forward_kernel, backward_kernel)
