@@ -220,7 +220,8 @@ def test_step_and_feed_take_turns() -> None:
 
 
 @pytest.mark.requires_cuda
-def test_cuda_equals_cpu() -> None:
+def test_cuda_equals_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXELSEQ_BACKEND", "reference")  # no fast backend there yet
     torch.use_deterministic_algorithms(False)  # cumsum has no deterministic CUDA kernel
     model = small_model(levels=5, channels=3, blocks=("row", "diagonal", "conv"))
     images, known = torch.randint(5, (2, 3, 4, 5)), torch.rand(2, 4, 5) < 0.5
