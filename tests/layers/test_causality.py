@@ -7,6 +7,7 @@ import torch
 from relations import BLOCKS, compose, mask_a, mask_b, reached, relation, residual
 
 from pixelseq.layers import (
+    CategoricalHead,
     CausalLayer,
     ContextEncoder,
     ConvBlock,
@@ -95,3 +96,19 @@ def test_encoder_step_equals_forward(size: tuple[int, int]) -> None:
                 if j < W:
                     encoder.feed(pixels[:, i, j], state, j)
             encoder.end_row(state)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("pixel_features", [1, 5], ids=["ordinal", "categorical"])
+def test_the_head_sees_the_features_and_the_earlier_colours(channels: int, pixel_features: int) -> None:
+    head = CategoricalHead(6, channels, pixel_features, hidden=16, levels=3).double()
+    of_colours = torch.zeros(channels, channels, dtype=torch.bool)
+    of_features = torch.zeros(channels, 6, dtype=torch.bool)
+    for _ in range(8):
+        features = torch.rand(6, dtype=torch.float64)  # positive, so that the head's ReLU hides none
+        pixels = torch.randn(channels, pixel_features, dtype=torch.float64)
+        by_features, by_pixels = torch.autograd.functional.jacobian(head, (features, pixels))
+        of_features |= (by_features != 0).any(1)
+        of_colours |= (by_pixels != 0).any(-1).any(1)
+    assert of_features.all()
+    assert torch.equal(of_colours, torch.ones(channels, channels).tril(-1).bool())
