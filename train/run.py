@@ -98,10 +98,11 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
     validation_seconds, started = 0.0, time.monotonic()
     window = torch.zeros(3, dtype=torch.float64, device=accelerator.device)  # nats, images, values since the last line
     batches = training_batches(len(data.train), config.batch_size, config.seed)
-    disable = None if accelerator.is_local_main_process else True
+    hidden = not accelerator.is_local_main_process
+    interval = 0.5 if sys.stderr.isatty() else 10  # seconds; a log file needs fewer lines
     with (
         Metrics(folder / "metrics.jsonl", accelerator) as metrics,
-        tqdm(total=config.steps, disable=disable) as bar,
+        tqdm(total=config.steps, unit="step", mininterval=interval, disable=hidden) as bar,
     ):
         for step in range(1, config.steps + 1):
             chosen = [data.train[k] for k in next(batches)]
@@ -121,7 +122,7 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
                 bar.set_postfix(
                     nats=f"{seen.nats_per_image:.2f}",
                     bits_per_dim=f"{seen.bits_per_dim:.4f}",
-                    best=f"{best:.4f}",
+                    best_validation=f"{best:.4f}" if math.isfinite(best) else "none yet",
                 )
             if step % config.validate_every == 0 or step == config.steps:
                 paused = time.monotonic()
