@@ -119,11 +119,8 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
                 window.zero_()
                 check_finite(seen, step)
                 metrics.write("train", step, seen, learning_rate=float(schedule.get_last_lr()[0]))
-                bar.set_postfix(
-                    nats=f"{seen.nats_per_image:.2f}",
-                    bits_per_dim=f"{seen.bits_per_dim:.4f}",
-                    best_validation=f"{best:.4f}" if math.isfinite(best) else "none yet",
-                )
+                held = f", best validation {best:.3f}" if math.isfinite(best) else ""
+                bar.set_postfix_str(f"nats {seen.nats_per_image:.2f}, bits/dim {seen.bits_per_dim:.3f}{held}")
             if step % config.validate_every == 0 or step == config.steps:
                 paused = time.monotonic()
                 averaged = average.module
