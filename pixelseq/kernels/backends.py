@@ -106,10 +106,8 @@ def _check(gates_is: Tensor, weight_ss: Tensor, directions: tuple[int, ...], tap
     )
     if not fits:
         raise ValueError(f"gates {list(gates_is.shape)} and weight {list(weight_ss.shape)} do not fit each other")
-    autocast = torch.is_autocast_enabled(gates_is.device.type) and torch.float64 not in (
-        gates_is.dtype,
-        weight_ss.dtype,
-    )
+    types = (gates_is.dtype, weight_ss.dtype)
+    autocast = torch.is_autocast_enabled(gates_is.device.type) and torch.float64 not in types
     if gates_is.device != weight_ss.device or (gates_is.dtype != weight_ss.dtype and not autocast):
         kinds = f"{gates_is.dtype} on {gates_is.device} and {weight_ss.dtype} on {weight_ss.device}"
         raise ValueError(f"gates and weight are of unlike types: {kinds}")
