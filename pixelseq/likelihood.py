@@ -6,7 +6,7 @@ Shapes: B batch, C colours, H rows, W columns.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,9 @@ from torch import Tensor
 
 from pixelseq.data import collate
 from pixelseq.model import PixelRNN
+
+MOST_PIXELS = 2**16
+"""Pixels of a batch that is evaluated, with its padding, where it has more than one image."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,12 @@ def image_nats(value_nats: Tensor, heights: Tensor) -> Tensor:
 
 @torch.no_grad()
 def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) -> Likelihood:
-    """The likelihood of a set of images, of one width and any heights.
+    """The likelihood of a set of images of any sizes.
 
     Args:
         model: evaluated with dropout off; its mode is restored.
         images: levels, each [C, H, W].
-        batch_size: images at a time; the result does not depend on it beyond rounding.
+        batch_size: images at a time, fewer where they are large; the result does not depend on it beyond rounding.
 
     Returns:
         Sums in float64.
@@ -71,13 +74,27 @@ def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) ->
         raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
     was_training = model.training
     total = 0.0
-    by_height = sorted(images, key=lambda image: image.shape[1])  # little padding
+    shapes = [tuple(image.shape) for image in images]
     try:
         model.eval()
-        for start in range(0, len(by_height), batch_size):
-            levels, heights = collate(by_height[start : start + batch_size])
+        for batch in _batches(shapes, batch_size):
+            levels, heights = collate([images[k] for k in batch])
             value_nats = model.nll(levels.to(model.device))
             total += float(image_nats(value_nats.double(), heights.to(model.device)).sum())
     finally:
         model.train(was_training)
-    return Likelihood(total, len(images), sum(image.numel() for image in images))
+    return Likelihood(total, len(images), sum(math.prod(shape) for shape in shapes))
+
+
+def _batches(shapes: Sequence[tuple[int, ...]], batch_size: int) -> Iterator[list[int]]:
+    """Positions of images of one width and like heights, so that there is little padding."""
+    batch: list[int] = []
+    for k in sorted(range(len(shapes)), key=lambda k: (shapes[k][2], shapes[k][1])):
+        _, H, W = shapes[k]
+        full = len(batch) == batch_size or (len(batch) + 1) * H * W > MOST_PIXELS
+        if batch and (full or shapes[batch[0]][2] != W):
+            yield batch
+            batch = []
+        batch.append(k)
+    if batch:
+        yield batch

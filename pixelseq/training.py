@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from pixelseq.data import collate
+from pixelseq.data import by_width, collate
 from pixelseq.likelihood import Likelihood, evaluate, image_nats
 from pixelseq.model import PixelRNN
 
@@ -36,26 +37,33 @@ class ImageNats(nn.Module):
         return image_nats(self.model.nll(levels), heights)
 
 
-def backward(accelerator: Accelerator, network: nn.Module, images: Sequence[Tensor]) -> Tensor:
-    """Adds the gradient of the mean nats a value of a batch, each process taking its share of the images.
+def backward(accelerator: Accelerator, network: nn.Module, share: Sequence[Tensor]) -> Tensor:
+    """Adds the gradient of the mean nats a value of a batch that all processes share.
 
     Args:
         accelerator: of the run.
         network: an `ImageNats`, prepared by the accelerator.
-        images: levels of the whole batch, the same on every process; at least one a process.
+        share: levels of this process's images of the batch, of any sizes; there may be none.
 
     Returns:
-        [3], float64: nats, images and values of this process's share.
+        [3], float64: nats, images and values of this share.
     """
-    world = accelerator.num_processes
-    share = images[accelerator.process_index :: world]
-    levels, heights = collate(share)
-    nats = network(levels.to(accelerator.device), heights.to(accelerator.device)).sum()
+    images = list(share)
+    values = sum(image.numel() for image in images)
+    counts = torch.tensor([0, len(images), values], dtype=torch.float64, device=accelerator.device)
     # Processes average their gradients, so each scales its share to the mean over the whole batch.
-    accelerator.backward(nats * world / sum(image.numel() for image in images))
-    sums = [0, len(share), sum(image.numel() for image in share)]
-    counts = torch.tensor(sums, dtype=torch.float64, device=accelerator.device)
-    counts[0] = nats.detach()
+    scale = accelerator.num_processes / accelerator.reduce(counts[2].clone(), reduction="sum")
+    if images:
+        parts = [collate(group) for group in by_width(images)]
+    else:  # every process takes part in the average, this one with a gradient of 0
+        channels = accelerator.unwrap_model(network).model.config.channels
+        parts = [(torch.zeros(1, channels, 1, 1, dtype=torch.uint8), torch.tensor([0]))]
+    for k, (levels, heights) in enumerate(parts):
+        last = k == len(parts) - 1
+        with nullcontext() if last else accelerator.no_sync(network):
+            nats = network(levels.to(accelerator.device), heights.to(accelerator.device)).sum()
+            accelerator.backward(nats * scale.to(nats.dtype))
+        counts[0] += nats.detach()
     return counts
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
+from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -35,3 +38,13 @@ def all_images(levels: int, channels: int, height: int, width: int) -> Tensor:
 def ragged(count: int, levels: int) -> list[Tensor]:
     """Images of 1 to 4 rows and 3 columns."""
     return [torch.randint(levels, (1, 1 + k % 4, 3), dtype=torch.uint8) for k in range(count)]
+
+
+def shared_data(name: str) -> Path:
+    """A file or folder of the development data, which lies in PIXELSEQ_SHARED_DATA or in shared/data beside or above
+    the repository; skips the test where it does not."""
+    above = [parent / "shared" / "data" for parent in Path(__file__).resolve().parents]
+    for folder in [Path(os.environ["PIXELSEQ_SHARED_DATA"])] if "PIXELSEQ_SHARED_DATA" in os.environ else above:
+        if (folder / name).exists():
+            return folder / name
+    pytest.skip(f"the development data has no {name} here")

@@ -40,6 +40,20 @@ def test_evaluate_counts_every_image_once_for_any_batch_size(batch_size: int) ->
     assert (result.images, result.values) == (7, sum(image.numel() for image in images))
 
 
+def test_evaluate_takes_mixed_widths_and_large_images_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small_model(2.0, levels=4)
+    images = [torch.randint(4, (1, 1 + k % 3, 1 + k % 4), dtype=torch.uint8) for k in range(13)]
+    one_by_one = sum(model.nll(image[None]).sum().item() for image in images)
+    monkeypatch.setattr("pixelseq.likelihood.MOST_PIXELS", 7)
+    sizes = []
+    nll = model.nll
+    monkeypatch.setattr(model, "nll", lambda levels: sizes.append(levels.shape) or nll(levels))
+    assert evaluate(model, images).nll_nats == pytest.approx(one_by_one, rel=1e-12)
+    assert max(B * H * W for B, _, H, W in sizes) in range(6, 13)  # an image of 12 pixels is alone
+    assert sum(B for B, *_ in sizes) == 13
+    assert all(B == 1 or B * H * W <= 7 for B, _, H, W in sizes)
+
+
 def test_evaluate_leaves_dropout_out_and_restores_the_mode() -> None:
     model = small_model(dropout=0.5).train()
     images = ragged(3, 2)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -59,6 +60,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_png(Image.new("L", (8, 8), 7), folder / "shade.png")
     (folder / "text.png").write_text("no picture")
     (folder / "folder.png").mkdir()
+    (folder / "no_pictures").mkdir()
+    np.save(folder / "float.npy", np.zeros((4, 2, 2)))
+    lines = [json.dumps({"tiles": [[0, k]], "ragged": [[0, 1], [0] * (k + 1)]}) for k in (1, 2, 3)]
+    (folder / "maps.jsonl").write_text("\n".join(lines))
     return folder
 
 
@@ -95,6 +100,44 @@ def test_columns_train_in_mixed_heights(tmp_path: Path) -> None:
     assert {"columns_of_6_bits_per_dim", "columns_of_12_bits_per_dim"} <= result.keys()
     with Image.open(tmp_path / "runs/digit_columns/tall.png") as picture:
         assert picture.height == 96 * 8 + 8
+
+
+def test_pictures_of_mixed_sizes_and_colours_train_in_processes_that_share_them(tmp_path: Path) -> None:
+    for k in range(12):
+        picture = Image.new("RGB" if k % 2 else "L", (5 + k % 3, 4 + k), (20 * k, 0, 0) if k % 2 else 20 * k)
+        save_png(picture, tmp_path / "pictures" / f"{k}.png")
+    options = ["--data", "pictures", "--levels", "8", "--flip", "--batch-pixels", "150", "--model.blocks", "row"]
+    done = run(tmp_path, "train/run.py", *FEW_STEPS, *options)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert "pictures: no validation or test images: 1 of 12 training images each" in done.stderr
+    config = PixelRNN.from_pretrained(tmp_path / "runs/digits").config
+    assert (config.channels, config.levels) == (3, 8)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", ROOT / "train/run.py"]
+    shared = subprocess.run(
+        [sys.executable, *torchrun, *FEW_STEPS, *options, "--out", "shared"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert shared.returncode == 0, shared.stderr
+    assert shared.stderr.count("no validation or test images") == 1
+    (again,) = [json.loads(line) for line in shared.stdout.splitlines() if line.startswith("{")]
+    assert again["test_bits_per_dim"] == pytest.approx(result["test_bits_per_dim"], abs=2e-3)
+
+
+def test_grids_of_any_height_train_as_a_stream(tmp_path: Path) -> None:
+    for split, count in (("train", 9), ("validation", 3), ("test", 3)):
+        lines = [json.dumps({"tiles": [[k % 3, 1, 0]] * (1 + k)}) for k in range(count)]
+        (tmp_path / f"maps/{split}.jsonl").parent.mkdir(exist_ok=True)
+        (tmp_path / f"maps/{split}.jsonl").write_text("\n".join(lines))
+    done = run(
+        tmp_path, "train/run.py", *FEW_STEPS, "--data", "maps", "--streaming", "--levels", "3", "--tall-height", "9"
+    )
+    assert done.returncode == 0, done.stderr
+    assert 0 < json.loads(done.stdout.splitlines()[-1])["test_bits_per_dim"] < 3
 
 
 def test_the_launcher_runs_it(tmp_path: Path) -> None:
@@ -163,7 +206,30 @@ MISTAKES = {
         ["train/run.py", "digit", "--out", "new"],
         "no preset 'digit'; choose from digits, digit_columns",
     ),
-    "other-levels": (["train/run.py", "--model.levels", "9", "--out", "new"], "digits has 1 channels of 17 levels"),
+    "other-levels": (["train/run.py", "--model.levels", "9", "--out", "new"], "--model.levels follow the data"),
+    "empty-data": (["train/run.py", "--data", "no_pictures", "--out", "new"], "no_pictures holds no images"),
+    "corrupt-data": (
+        ["train/run.py", "--data", "text.png", "--out", "new"],
+        "1 of 1 images are bad; leave them out with --skip-bad: text.png: no picture",
+    ),
+    "unknown-column": (
+        ["train/run.py", "--data", "maps.jsonl", "--image-column", "map", "--out", "new"],
+        "--image-column is 'map'; the columns are tiles, ragged",
+    ),
+    "float-data": (["train/run.py", "--data", "float.npy", "--out", "new"], "float.npy holds float64; whole numbers"),
+    "large-values": (
+        ["train/run.py", "--data", "maps.jsonl", "--image-column", "tiles", "--levels", "3", "--out", "new"],
+        "maps.jsonl has values up to 3; --levels 3 allows 0 to 2",
+    ),
+    "hub-offline": (
+        ["train/run.py", "--data", "nobody/nothing", "--out", "new"],
+        "no file or folder nobody/nothing here, and the hub gave no data set of that name (put the data in a folder",
+    ),
+    "ragged-grids": (
+        ["train/run.py", "--data", "maps.jsonl", "--image-column", "ragged", "--out", "new"],
+        "train row 1: its rows are of unlike widths",
+    ),
+    "option": (["train/run.py", "--crop", "32", "--out", "new"], "--crop is '32'; expected rows x columns"),
     "run-exists": (["train/run.py"], "runs/digits already holds a trained model"),
     "no-checkpoint": ([*SAMPLE, "--checkpoint", "runs/digit"], "no checkpoint folder runs/digit"),
     "num-0": ([*SAMPLE, "--num", "0"], "--num is 0"),
@@ -225,12 +291,13 @@ def test_a_wrong_flag_is_explained(tmp_path: Path, flag: str, value: str, messag
 def test_presets_build() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from dataclasses import replace\n"
         "from presets import PRESETS\n"
         "from pixelseq import PixelRNN\n"
         "from pixelseq.data import load\n"
         "for preset in PRESETS.values():\n"
-        "    data, model = load(preset.data), PixelRNN(preset.model)\n"
-        "    assert (data.channels, data.levels) == (preset.model.channels, preset.model.levels)\n"
+        "    data = load(preset.images)\n"
+        "    model = PixelRNN(replace(preset.model, channels=data.channels, levels=data.levels))\n"
         "    model.nll(data.test[0][None])\n"
     )
     done = subprocess.run([sys.executable, "-c", code, ROOT / "train"], capture_output=True, text=True)

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 from helpers import ragged, small_model
 
 from pixelseq.data import collate
-from pixelseq.training import ImageNats, warmup_cosine
+from pixelseq.training import ImageNats, backward, warmup_cosine
 
-# 7 images of 1 to 4 rows: two processes get 4 and 3 images, and unlike numbers of values.
+# 7 images of 1 to 4 rows and two widths: two processes get 4 and 3 images, and unlike numbers of values. Of the batch
+# of one image, the second process gets none.
 SHARED = """
 import json
 import torch
@@ -25,10 +27,12 @@ from helpers import ragged, small_model
 from pixelseq.training import ImageNats, backward, evaluate_shared, total
 
 torch.manual_seed(0)
-model, images = small_model(2.0, levels=4), ragged(7, 4)
+model, images = small_model(2.0, levels=4), ragged(5, 4) + [image[:, :, :2] for image in ragged(2, 4)]
 accelerator = Accelerator(cpu=True)
 network = accelerator.prepare(ImageNats(model))
-seen = total(accelerator, backward(accelerator, network, images))
+share = images[accelerator.process_index :: accelerator.num_processes]
+seen = total(accelerator, backward(accelerator, network, share))
+backward(accelerator, network, images[:1][accelerator.process_index :: accelerator.num_processes])
 held_out = evaluate_shared(accelerator, model, images)
 gradient = torch.cat([parameter.grad.flatten() for parameter in model.parameters()]).tolist()
 if accelerator.is_main_process:
@@ -54,9 +58,10 @@ def test_padding_changes_neither_loss_nor_gradient() -> None:
 
 def run_shared(folder: Path, *launcher: str) -> dict[str, Any]:
     (folder / "shared.py").write_text(SHARED)
+    tests = Path(__file__).parent
     done = subprocess.run(
         [sys.executable, *launcher, folder / "shared.py"],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [tests, tests.parent])), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -73,6 +78,20 @@ def test_two_processes_have_the_gradient_and_the_likelihood_of_one(tmp_path: Pat
     for name in ("seen", "held_out"):
         assert two[name] == pytest.approx(one[name], rel=1e-12)
     assert one["seen"] == pytest.approx(one["held_out"], rel=1e-12)
+
+
+def test_a_batch_of_mixed_widths_has_the_gradient_of_its_images() -> None:
+    model, images = small_model(2.0, levels=4), [*ragged(4, 4), *(image[:, :, :2] for image in ragged(3, 4))]
+    accelerator = Accelerator(cpu=True)
+    sums = backward(accelerator, ImageNats(model), images)
+    together = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
+    model.zero_grad()
+    values = sum(image.numel() for image in images)
+    alone = [model.nll(image[None]).sum() for image in images]
+    (sum(alone) / values).backward()  # type: ignore[union-attr]
+    assert sums.tolist() == pytest.approx([sum(nats.item() for nats in alone), 7, values], rel=1e-9)
+    for one, parameter in zip(together, model.parameters(), strict=True):
+        torch.testing.assert_close(one, parameter.grad, rtol=1e-9, atol=1e-9)
 
 
 def test_warmup_cosine() -> None:

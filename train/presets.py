@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from pixelseq import ModelConfig
+from pixelseq.data import DataOptions
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """A training run."""
 
-    data: str = "digits"
-    """Data set: digits or digit_columns."""
+    images: Annotated[DataOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=DataOptions)
+    """What to train on."""
     model: ModelConfig = field(default_factory=ModelConfig)
-    """Shapes of the model."""
+    """Shapes of the model; its channels and levels follow the data."""
     steps: int = 3000
     """Optimiser steps."""
     batch_size: int = 16
     """Images a step, over all processes together."""
+    batch_pixels: int | None = None
+    """Pixels a step at most, where sizes vary, instead of --batch-size; one image at least."""
     learning_rate: float = 3e-3
     """Highest learning rate of AdamW; cosine to 0."""
     warmup: int = 100
@@ -44,6 +50,7 @@ class TrainConfig:
         for name, valid, message in [
             ("steps", self.steps >= 1, whole),
             ("batch_size", self.batch_size >= 1, whole),
+            ("batch_pixels", self.batch_pixels is None or self.batch_pixels >= 1, whole),
             ("learning_rate", 0 < self.learning_rate < float("inf"), "it must be above 0"),
             ("warmup", self.warmup >= 0, zero),
             ("weight_decay", self.weight_decay >= 0, zero),
@@ -63,6 +70,12 @@ PRESETS = {
     "digits": TrainConfig(model=ModelConfig(dropout=0.5)),
     # The same digits in columns of 1 to 6: heights of 8 to 48 in one batch.
     "digit_columns": TrainConfig(
-        data="digit_columns", model=ModelConfig(dropout=0.3), steps=1500, learning_rate=4e-3, tall_height=96
+        images=DataOptions("digit_columns"),
+        model=ModelConfig(dropout=0.3),
+        steps=1500,
+        learning_rate=4e-3,
+        tall_height=96,
     ),
+    # Random crops of two photographs in colour: shows that any picture trains; it reproduces no table.
+    "photos": TrainConfig(images=DataOptions("photos", crop="16x16", flip=True), steps=1000),
 }

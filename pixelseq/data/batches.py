@@ -1,0 +1,126 @@
+"""Images as batches, and the order of training.
+
+Shapes: B batch, C colours, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixelseq.data.dataset import Images
+from pixelseq.data.streaming import Stream
+
+Use = tuple[int, int]
+"""An image's position, and how often it was used before."""
+
+
+def collate(images: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Pads images at the bottom to the height of the tallest: rows below never influence rows above.
+
+    Args:
+        images: levels, each [C, H, W], of one width.
+
+    Returns:
+        levels: [B, C, H, W].
+        heights: [B], rows of each image.
+
+    Raises:
+        ValueError: unlike widths or channels.
+    """
+    images = list(images)
+    heights = [image.shape[1] for image in images]
+    C, _, W = images[0].shape
+    if any((image.shape[0], image.shape[2]) != (C, W) for image in images):
+        raise ValueError("images of unlike widths or channels cannot share a batch; group them by width")
+    if len(set(heights)) == 1:
+        return torch.stack(images), torch.tensor(heights)
+    levels = images[0].new_zeros(len(images), C, max(heights), W)
+    for k, image in enumerate(images):
+        levels[k, :, : heights[k]] = image
+    return levels, torch.tensor(heights)
+
+
+def by_width(images: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """The images of each width, in order of their first."""
+    groups: dict[int, list[Tensor]] = {}
+    for image in images:
+        groups.setdefault(image.shape[2], []).append(image)
+    yield from groups.values()
+
+
+def training_batches(
+    images: Images | Stream,
+    batch_size: int,
+    seed: int,
+    batch_pixels: int | None = None,
+    start: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[Images]:
+    """Endless batches, as training sees the images: every image is used equally often.
+
+    Batches are a function of the seed alone, whatever the number of processes; each takes its share of every batch,
+    which has no image where a batch has fewer than processes. Where widths vary, images of one width lie together.
+    Only the images of a `Stream` depend on the number of processes, each reading what is its own.
+
+    Args:
+        images: those to train on.
+        batch_size: images of a batch, over all processes.
+        seed: of the order and of all draws.
+        batch_pixels: pixels that a batch has at most (but at least one image), instead of `batch_size`.
+        start: batches to leave out, as after a stop.
+        rank: number of this process.
+        world: processes.
+
+    Raises:
+        ValueError: no images, or sizes below 1.
+    """
+    size = batch_size if batch_pixels is None else batch_pixels
+    if size < 1:
+        raise ValueError(f"the batch size is {size}; it must be at least 1")
+    if isinstance(images, Stream):
+        if batch_pixels is not None or start:
+            raise ValueError("a stream has neither batches of --batch-pixels nor a start inside; use --batch-size")
+        yield from images.batches(batch_size, seed, rank, world)
+        return
+    if len(images) < 1:
+        raise ValueError("there are no training images")
+    costs = np.ones(len(images), int) if batch_pixels is None else images.sizes.prod(1)
+    for batch in islice(_plan(costs, images.sizes[:, 1], size, seed), start, None):
+        positions, uses = np.array(batch[rank::world], dtype=np.int64).reshape(-1, 2).T
+        yield images.drawn(positions, uses, seed)
+
+
+def _plan(costs: np.ndarray, widths: np.ndarray, budget: int, seed: int) -> Iterator[list[Use]]:
+    """Batches of uses; the last images of an epoch share a batch with the first of the next."""
+    _, group = np.unique(widths, return_inverse=True)
+    groups = group.max() + 1
+    waiting: list[Use] = []
+    for epoch in count():
+        random = np.random.Generator(np.random.Philox(key=[seed, epoch]))
+        order = random.permutation(len(costs))
+        if groups > 1:
+            order = order[np.argsort(random.permutation(groups)[group[order]], kind="stable")]
+        *full, waiting = _fill(waiting + [(k, epoch) for k in order.tolist()], costs, budget)
+        if groups > 1:
+            full = [full[k] for k in random.permutation(len(full))]
+        yield from full
+
+
+def _fill(uses: list[Use], costs: np.ndarray, budget: int) -> list[list[Use]]:
+    """Cuts uses into batches of at most the budget, or of one image."""
+    batches: list[list[Use]] = [[]]
+    spent = 0
+    for use in uses:
+        cost = int(costs[use[0]])
+        if batches[-1] and spent + cost > budget:
+            batches.append([])
+            spent = 0
+        batches[-1].append(use)
+        spent += cost
+    return batches

@@ -1,0 +1,145 @@
+"""Decodes a source once, into files that appear whole or not at all and are used again while nothing has changed.
+
+A folder of the cache holds for each split pixels.u8 (the images one after another, each [C, H, W]), sizes.npy and
+labels.npy, and facts.json.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from pixelseq.data.dataset import Store
+from pixelseq.data.decode import decode_grid, decode_picture
+from pixelseq.data.options import DataOptions
+from pixelseq.data.sources import Source
+from pixelseq.data.splits import named_splits
+from pixelseq.data.tables import Table
+from pixelseq.files import whole_folder
+
+FORMAT = 1
+"""Of the files; another number makes old ones stale."""
+READ_AT_ONCE = 2**30
+"""Bytes of pixels up to which a split is read into memory; a larger one is memory-mapped."""
+BAD_NAMED = 5
+
+
+@dataclass
+class Facts:
+    """What was seen while decoding."""
+
+    channels: int = 0
+    pictures: bool = True
+    """Pictures, whose values are shades, rather than grids of levels."""
+    bilevel: bool = True
+    """All are 1-bit pictures."""
+    largest: int = 0
+    """Of the values."""
+    bad: list[str] = field(default_factory=list)
+    """Names of the pictures left out."""
+    class_names: tuple[str, ...] = ()
+    splits: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    """Splits of the source that are none of train, validation and test."""
+
+
+def stores(source: Source, options: DataOptions) -> tuple[dict[str, Store], Facts]:
+    """The decoded splits of a source, from the cache where they are in it.
+
+    Raises:
+        ValueError: images that cannot be decoded or do not belong together.
+    """
+    import datasets
+
+    used = (options.channels, options.resize, options.image_column, options.label_column, options.split)
+    key = json.dumps([FORMAT, source.fingerprint, *used, options.skip_bad])
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "pixelseq" / hashlib.sha256(key.encode()).hexdigest()[:32]
+    if not folder.exists():
+        tables, unused = named_splits(source.open(), options.split)
+        with whole_folder(folder) as beside:
+            facts = _decode(tables, options, beside)
+            facts.unused = unused
+            (beside / "facts.json").write_text(json.dumps(dataclasses.asdict(facts)))
+    facts = Facts(**json.loads((folder / "facts.json").read_text()))
+    return {split: _read(folder / split, facts.channels) for split in facts.splits}, facts
+
+
+def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Facts:
+    # Sets of pictures are gray until one of colour is met; then the gray ones have three equal colours.
+    for channels in [options.channels] if options.channels else [1, 3]:
+        facts = Facts(channels=channels, class_names=next(iter(tables.values())).class_names)
+        if all(_decode_split(table, options, folder / split, facts) for split, table in tables.items()):
+            break
+    if facts.bad and not options.skip_bad:
+        named = "; ".join(facts.bad[:BAD_NAMED]) + ("; and others" if len(facts.bad) > BAD_NAMED else "")
+        count = sum(table.count for table in tables.values())
+        raise ValueError(f"{len(facts.bad)} of {count} images are bad; leave them out with --skip-bad: {named}")
+    facts.splits = list(tables)
+    return facts
+
+
+def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts) -> bool:
+    """Writes a split; False where a picture of colour ends an attempt in gray."""
+    folder.mkdir(exist_ok=True)
+    sizes: list[tuple[int, int]] = []
+    labels: list[int] = []
+    with (folder / "pixels.u8").open("wb") as file:
+        for name, content, label in tqdm(table.rows(), total=table.count, unit="image", delay=5, leave=False):
+            if isinstance(content, bytes | Path):
+                try:
+                    pixels, bilevel = decode_picture(content, options.channels, options.resize_size)
+                except ValueError as error:
+                    facts.bad.append(f"{name}: {error}")
+                    continue
+                facts.bilevel &= bilevel
+                if len(pixels) > facts.channels:
+                    return False
+                if len(pixels) < facts.channels:
+                    pixels = np.broadcast_to(pixels, (facts.channels, *pixels.shape[1:]))
+            else:
+                pixels = _checked_grid(name, content, options, facts, first=facts.pictures)
+            sizes.append(pixels.shape[1:])
+            labels.append(label)
+            file.write(pixels.tobytes())
+    if not sizes:
+        raise ValueError(f"no image of the {len(facts.bad)} can be decoded: {facts.bad[0]}" if facts.bad else "no rows")
+    np.save(folder / "sizes.npy", np.array(sizes, dtype=np.int64))
+    if table.labelled:
+        np.save(folder / "labels.npy", np.array(labels, dtype=np.int64))
+    return True
+
+
+def _checked_grid(name: str, content: object, options: DataOptions, facts: Facts, first: bool) -> np.ndarray:
+    for flag in ("channels", "resize"):
+        if getattr(options, flag) is not None:
+            raise ValueError(f"--{flag} is for pictures; {options.data} holds integers, which are levels as they are")
+    try:
+        grid = decode_grid(content)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    if first:
+        facts.channels, facts.pictures, facts.bilevel = len(grid), False, False
+    if len(grid) != facts.channels:
+        raise ValueError(f"{name} has {len(grid)} channels; the images before it have {facts.channels}")
+    facts.largest = max(facts.largest, int(grid.max()))
+    return grid
+
+
+def _read(folder: Path, channels: int) -> Store:
+    path, sizes = folder / "pixels.u8", np.load(folder / "sizes.npy", allow_pickle=False)
+    size = path.stat().st_size
+    if size > READ_AT_ONCE:
+        pixels = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8)
+    else:
+        pixels = torch.from_numpy(np.fromfile(path, np.uint8))
+    labels = folder / "labels.npy"
+    return Store(
+        pixels, sizes, channels, torch.from_numpy(np.load(labels, allow_pickle=False)) if labels.exists() else None
+    )

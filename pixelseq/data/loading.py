@@ -1,0 +1,136 @@
+"""A data set by what the user asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from pixelseq.data import bundled, sources
+from pixelseq.data.cache import stores
+from pixelseq.data.dataset import Dataset, Images, View
+from pixelseq.data.options import DataOptions
+from pixelseq.data.splits import cut, with_all_splits
+from pixelseq.data.streaming import Stream, open_stream
+
+SHADES = 256
+"""Of a decoded picture."""
+DEFAULT_CROP = "32x32"
+"""Where one picture is all there is."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Images before they are quantised."""
+
+    splits: dict[str, Images]
+    levels: int
+    """Where the user does not choose."""
+    shades: int | None
+    """Stored values are shades 0 to shades - 1; None: they are levels."""
+    more_tests: dict[str, Images] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    train: Stream | None = None
+    """Instead of `splits["train"]`."""
+
+
+def load(options: DataOptions | str, seed: int = 0) -> Dataset:
+    """A data set: a bundled one, one at a path, or one of the hub, in this order.
+
+    Args:
+        options: what is asked for, or its `data` alone.
+        seed: of splits that are made, and of the one draw of stochastic pixels that evaluation sees.
+
+    Raises:
+        ValueError: nothing of that name, images that cannot be read, or options that do not suit them.
+    """
+    options = DataOptions(options) if isinstance(options, str) else options
+    if options.streaming:
+        found = _streamed(options)
+    elif options.data in bundled.NAMES:
+        found, options = _bundled(options)
+    else:
+        found, options = _decoded(options, seed)
+    levels, view = _view(found, options)
+
+    def seen(images: Images) -> Images:
+        return replace(images, view=view, seed=seed)
+
+    return Dataset(
+        options.data,
+        found.splits["test"].channels,
+        levels,
+        train=replace(found.train, view=view) if found.train else seen(found.splits["train"]),
+        validation=seen(found.splits["validation"]),
+        test=seen(found.splits["test"]),
+        more_tests={name: seen(images) for name, images in found.more_tests.items()},
+        class_names=found.class_names,
+        notes=found.notes,
+    )
+
+
+def _bundled(options: DataOptions) -> tuple[_Found, DataOptions]:
+    if options.data == "photos":
+        options = replace(options, crop=options.crop or DEFAULT_CROP)
+        return _Found(_cut(bundled.photos(options), options), SHADES, SHADES), options
+    for flag in ("channels", "resize"):
+        if getattr(options, flag) is not None:
+            raise ValueError(f"--{flag} is for pictures; {options.data} has 8 columns of {bundled.DIGIT_LEVELS} levels")
+    splits, more = (bundled.digits(), {}) if options.data == "digits" else bundled.digit_columns()
+    names = tuple("0123456789") if options.data == "digits" else ()
+    return _Found(splits, bundled.DIGIT_LEVELS, bundled.DIGIT_LEVELS, more, names), options
+
+
+def _decoded(options: DataOptions, seed: int) -> tuple[_Found, DataOptions]:
+    found, facts = stores(sources.find(options), options)
+    notes = [f"splits not used: {', '.join(facts.unused)}"] if facts.unused else []
+    if facts.bad:
+        notes.append(f"left out {len(facts.bad)} bad images: {'; '.join(facts.bad)}")
+    if facts.splits == ["train"] and len(found["train"]) == 1:
+        if options.crop is None:
+            options = replace(options, crop=DEFAULT_CROP)
+            notes.append(f"one image alone: training on crops of {DEFAULT_CROP}; choose others with --crop")
+        splits = _cut([found["train"][0]], options)
+    else:
+        splits, made = with_all_splits({name: Images.of(store) for name, store in found.items()}, seed)
+        notes += made
+    shades = SHADES if facts.pictures else None
+    levels = (2 if facts.bilevel else SHADES) if facts.pictures else max(2, facts.largest + 1)
+    return _Found(splits, levels, shades, class_names=tuple(facts.class_names), notes=tuple(notes)), options
+
+
+def _streamed(options: DataOptions) -> _Found:
+    train, held_out, bilevel, notes = open_stream(options)
+    pictures = train.columns.pictures
+    if not pictures and options.levels is None:
+        raise ValueError("streamed grids are not read beforehand; say how many levels they have with --levels")
+    levels = (2 if bilevel else SHADES) if pictures else options.levels
+    assert levels is not None
+    splits = {name: Images.of(store) for name, store in held_out.items()}
+    return _Found(splits, levels, SHADES if pictures else None, notes=tuple(notes), train=train)
+
+
+def _cut(pictures: list[Tensor], options: DataOptions) -> dict[str, Images]:
+    assert options.crop_size is not None
+    return cut(pictures, options.crop_size)
+
+
+def _view(found: _Found, options: DataOptions) -> tuple[int, View]:
+    """The levels, and how they come from stored values."""
+    geometry = View(crop=options.crop_size, flip=options.flip)
+    if options.binarize:
+        return 2, replace(geometry, binarize=found.shades or found.levels)
+    levels = options.levels or found.levels
+    if found.shades is None:
+        if found.levels > max(levels, 2):
+            raise ValueError(
+                f"{options.data} has values up to {found.levels - 1}; --levels {levels} allows 0 to {levels - 1}"
+            )
+        return levels, geometry
+    if levels > found.shades:
+        raise ValueError(f"--levels is {levels}; {options.data} has {found.shades} shades")
+    if levels == found.shades:
+        return levels, geometry
+    return levels, replace(geometry, table=(torch.arange(SHADES) * levels // found.shades).to(torch.uint8))

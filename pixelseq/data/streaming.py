@@ -1,0 +1,156 @@
+"""Training images that are read as they are needed, each process reading its own."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixelseq.data import sources, tables
+from pixelseq.data.dataset import Images, Store, View
+from pixelseq.data.decode import decode_grid, decode_picture
+from pixelseq.data.options import DataOptions
+from pixelseq.data.splits import named_splits
+from pixelseq.data.tables import Columns, Row
+
+SHUFFLED = 1000
+"""Images among which each next one is chosen at random."""
+HELD_OUT = 1000
+"""Images of a held-out split, the first of it; they are kept in memory."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Images of a source that is never held as a whole."""
+
+    rows: Any
+    """An IterableDataset of undecoded images."""
+    columns: Columns
+    options: DataOptions
+    channels: int = 0
+    """0 where the first image decides."""
+    view: View = field(default_factory=View)
+    held_out: frozenset[bytes] = frozenset()
+    """Digests of the training images that are held out. To skip the first images would not do: each process would skip
+    the first of its own."""
+
+    def images(self, rows: Any) -> Iterator[tuple[Tensor, bool]]:
+        """Decoded images [C, H, W], and whether each is a 1-bit picture.
+
+        Raises:
+            ValueError: an image that cannot be decoded or has more colours than those before it.
+        """
+        for k, values in enumerate(rows):
+            row = Row(f"image {k} of the stream", tables.row_content(values[self.columns.image]), 0)
+            try:
+                image, bilevel = self._decode(row)
+                if not self.held_out or digest(image) not in self.held_out:
+                    yield image, bilevel
+            except ValueError as error:
+                if not self.options.skip_bad:
+                    raise ValueError(f"{row.name}: {error}; leave such images out with --skip-bad") from error
+                log.warning("left out %s: %s", row.name, error)
+
+    def _decode(self, row: Row) -> tuple[Tensor, bool]:
+        if not self.columns.pictures:
+            return torch.from_numpy(decode_grid(row.content)), False
+        assert not isinstance(row.content, np.ndarray | list)
+        pixels, bilevel = decode_picture(row.content, self.options.channels, self.options.resize_size)
+        if self.channels and len(pixels) > self.channels:
+            raise ValueError("it has colours and the first image has none; choose --channels 3 or 1")
+        if len(pixels) < self.channels:
+            pixels = np.broadcast_to(pixels, (self.channels, *pixels.shape[1:]))
+        return torch.from_numpy(np.array(pixels)), bilevel
+
+    def batches(self, batch_size: int, seed: int, rank: int, world: int) -> Iterator[Images]:
+        """Endless shares of batches: an epoch has every image once, on one of the processes.
+
+        Raises:
+            ValueError: as `images`, or a process gets no images.
+        """
+        from datasets.distributed import split_dataset_by_node
+
+        # The one place where the stream is shared out: a data loader that shares it again would lose images.
+        rows = split_dataset_by_node(self.rows.shuffle(seed=seed, buffer_size=SHUFFLED), rank, world)
+        share = len(range(rank, batch_size, world))
+        if share == 0:
+            raise ValueError(f"a batch of {batch_size} streamed images cannot be shared by {world} processes")
+        endless = self._endless(rows, rank, world)
+        while True:
+            pieces = list(islice(endless, share))
+            store = Store.of([image for image, _, _ in pieces])
+            numbers, epochs = (np.array(values) for values in list(zip(*pieces, strict=True))[1:])
+            yield Images(store, np.arange(share), numbers, self.view, epochs, seed)
+
+    def _endless(self, rows: Any, rank: int, world: int) -> Iterator[tuple[Tensor, int, int]]:
+        """Images, their numbers in the epoch, and epochs."""
+        for epoch in count():
+            rows.set_epoch(epoch)
+            number = rank
+            for image, _ in self.images(rows):
+                yield image, number, epoch
+                number += world
+            if number == rank:
+                raise ValueError(f"process {rank} of {world} finds no image in the stream")
+
+
+def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], bool, list[str]]:
+    """Opens a source as a stream.
+
+    Returns:
+        The stream of training images; validation and test images; whether the first are 1-bit pictures; and what was
+        decided, a line each.
+
+    Raises:
+        ValueError: a source that cannot be streamed or read.
+    """
+    splits, unused = named_splits(_open(options), options.split)
+    features = splits["train"]._resolve_features().features
+    columns = tables.find_columns(features, options)
+    rows = {name: tables.undecoded(split, columns) for name, split in splits.items()}
+    train = Stream(rows["train"], columns, options)
+    first = next(train.images(rows["train"]), None)
+    if first is None:
+        raise ValueError(f"{options.data} has no training images")
+    train = replace(train, channels=options.channels or len(first[0]))
+    notes = [f"splits not used: {', '.join(unused)}"] if unused else []
+    held_out: dict[str, list[Tensor]] = {}
+    bilevel = first[1]
+    for split in ("validation", "test"):
+        given = split in rows
+        found = list(islice(train.images(rows[split if given else "train"]), HELD_OUT))
+        if not found:
+            raise ValueError(
+                f"{options.data} has too few images to hold {HELD_OUT} out for {split}; leave --streaming off"
+            )
+        held_out[split] = [image for image, _ in found]
+        bilevel &= all(one for _, one in found)
+        if not given:
+            train = replace(train, held_out=train.held_out | {digest(image) for image in held_out[split]})
+            notes.append(f"no {split} images: {len(found)} of the first training images are held out")
+    return train, {split: Store.of(images) for split, images in held_out.items()}, bilevel, notes
+
+
+def digest(image: Tensor) -> bytes:
+    """Tells an image from others."""
+    return hashlib.sha256(str(image.shape).encode() + image.numpy().tobytes()).digest()
+
+
+def _open(options: DataOptions) -> Any:
+    path = Path(options.data).expanduser()
+    if not path.exists() and sources.is_hub_id(options.data):
+        return tables.load_hub(options.data, streaming=True)
+    files = sources.data_files(path) if path.exists() else None
+    if files is None:
+        raise ValueError(f"--streaming reads parquet, arrow and JSON files and hub ids; {options.data} is none of them")
+    return tables.load_files(*files, streaming=True)

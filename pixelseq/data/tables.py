@@ -1,0 +1,214 @@
+"""Tables read by the datasets library: which column holds images, which labels, and their rows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from pixelseq.data.options import DataOptions
+
+if TYPE_CHECKING:
+    import datasets
+
+ROWS_AT_A_TIME = 256
+SECONDS_TO_THE_HUB = 3
+LOCAL_HINT = "put the data in a folder here and give its path"
+
+
+class Row(NamedTuple):
+    """An image as it comes."""
+
+    name: str
+    content: bytes | Path | np.ndarray | list
+    """An encoded picture or its file; or a grid of integers."""
+    label: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """One split."""
+
+    count: int
+    rows: Callable[[], Iterator[Row]]
+    labelled: bool = False
+    class_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a table has its images and labels."""
+
+    image: str
+    pictures: bool
+    """Encoded pictures rather than grids."""
+    label: str | None
+    class_names: tuple[str, ...]
+
+
+def load_files(kind: str, splits: dict[str, list[str]], streaming: bool = False) -> Any:
+    """Opens parquet, arrow or JSON files.
+
+    Raises:
+        ValueError: they cannot be read.
+    """
+    import datasets
+
+    with _one_line(", ".join(names[0] for names in splits.values())):
+        return datasets.load_dataset(kind, data_files=splits, streaming=streaming)
+
+
+def load_saved(folder: Path) -> Mapping[str, datasets.Dataset]:
+    """Opens what datasets' save_to_disk wrote.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    import datasets
+
+    with _one_line(str(folder)):
+        loaded = datasets.load_from_disk(folder)
+    return {"train": loaded} if isinstance(loaded, datasets.Dataset) else loaded
+
+
+def load_hub(name: str, streaming: bool = False) -> Any:
+    """Opens a set of the hub; says at once where the hub cannot be reached.
+
+    Raises:
+        ValueError: no such set, or no hub.
+    """
+    import datasets
+    from huggingface_hub import constants, get_session
+
+    if not constants.HF_HUB_OFFLINE:
+        answers: list[object] = []
+
+        def ask() -> None:
+            try:
+                answers.append(get_session().head(constants.ENDPOINT, timeout=SECONDS_TO_THE_HUB))
+            except Exception as error:  # of whatever HTTP client huggingface_hub stands on
+                answers.append(error)
+
+        # In a thread, since looking a name up heeds no timeout; datasets itself would try again for 23 s.
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        thread.join(2 * SECONDS_TO_THE_HUB)
+        if not answers or isinstance(answers[0], Exception):
+            raise ValueError(
+                f"no file or folder {name} here, and the hub cannot be reached; {LOCAL_HINT}, "
+                "or set HF_HUB_OFFLINE=1 to use what was downloaded before"
+            )
+    with _one_line(f"no file or folder {name} here, and the hub gave no data set of that name ({LOCAL_HINT})"):
+        return datasets.load_dataset(name, streaming=streaming)
+
+
+def of_datasets(splits: Mapping[str, datasets.Dataset], options: DataOptions) -> dict[str, Table]:
+    """The images and labels of each split."""
+    return {name: _table(split, name, options) for name, split in splits.items()}
+
+
+def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
+    """Finds images and labels by the types of the columns, or takes those that the user names.
+
+    Raises:
+        ValueError: no such column, none or several of images, or one of another type.
+    """
+    import datasets
+
+    for flag, column in (("--image-column", options.image_column), ("--label-column", options.label_column)):
+        if column is not None and column not in features:
+            raise ValueError(f"{flag} is {column!r}; the columns are {', '.join(features)}")
+    found = [name for name, kind in features.items() if isinstance(kind, datasets.Image) or _grid_type(kind)]
+    if options.image_column is None and len(found) != 1:
+        listed = ", ".join(f"{name} ({_describe(kind)})" for name, kind in features.items())
+        raise ValueError(f"{len(found) or 'no'} columns hold pictures or grids; name one by --image-column: {listed}")
+    image = options.image_column or found[0]
+    grid = _grid_type(features[image])
+    if grid and not grid.startswith(("int", "uint", "bool")):
+        raise ValueError(f"column {image} holds {grid}; whole numbers are expected: quantise it to levels first")
+    if not grid and not isinstance(features[image], datasets.Image) and not _is_encoded(features[image]):
+        raise ValueError(f"column {image} holds {_describe(features[image])}; expected pictures or integer grids")
+    classes = [name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
+    label = options.label_column or (classes[0] if len(classes) == 1 else None)
+    kind = features[label] if label else None
+    if kind is not None and "int" not in getattr(kind, "dtype", ""):
+        raise ValueError(f"column {label} holds {_describe(kind)}; expected class labels or whole numbers")
+    names = tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else ()
+    return Columns(image, not grid, label, names)
+
+
+def row_content(value: Any) -> bytes | Path | list:
+    """The picture or grid of a column's value that datasets has not decoded."""
+    if isinstance(value, dict):
+        return value["bytes"] if value["bytes"] is not None else Path(value["path"])
+    return value
+
+
+def _table(split: datasets.Dataset, name: str, options: DataOptions) -> Table:
+    columns = find_columns(split.features, options)
+    rows = partial(_rows, undecoded(split, columns), columns, name)
+    return Table(len(split), rows, columns.label is not None, columns.class_names)
+
+
+def undecoded(split: Any, columns: Columns) -> Any:
+    """The table without the columns that nothing uses, its pictures left encoded."""
+    import datasets
+
+    kept = split.select_columns([columns.image, *([columns.label] if columns.label else [])])
+    return kept.cast_column(columns.image, datasets.Image(decode=False)) if columns.pictures else kept
+
+
+def _rows(split: datasets.Dataset, columns: Columns, name: str) -> Iterator[Row]:
+    for start in range(0, len(split), ROWS_AT_A_TIME):
+        batch = split[start : start + ROWS_AT_A_TIME]
+        labels = batch[columns.label] if columns.label else [0] * len(batch[columns.image])
+        for k, (value, label) in enumerate(zip(batch[columns.image], labels, strict=True), start):
+            yield Row(f"{name} row {k}", row_content(value), -1 if label is None else label)
+
+
+def _grid_type(kind: Any) -> str | None:
+    """Type of the numbers of a column of grids [H, W] or [C, H, W], None for other columns."""
+    import datasets
+
+    if isinstance(kind, datasets.Array2D | datasets.Array3D):
+        return kind.dtype
+    depth = 0
+    while isinstance(kind, datasets.List | datasets.LargeList):
+        kind, depth = kind.feature, depth + 1
+    return kind.dtype if depth in (2, 3) and isinstance(kind, datasets.Value) else None
+
+
+def _is_encoded(kind: Any) -> bool:
+    """Whether a column of no image type can hold encoded pictures: bytes, or a struct of bytes and path."""
+    if isinstance(kind, dict):
+        return {"bytes", "path"} <= kind.keys()
+    return getattr(kind, "dtype", None) in ("binary", "large_binary")
+
+
+def _describe(kind: Any) -> str:
+    return getattr(kind, "dtype", None) or type(kind).__name__
+
+
+@contextmanager
+def _one_line(what: str) -> Iterator[None]:
+    """Keeps datasets from writing lines of its own, and makes a ValueError of whatever it raises."""
+    import datasets
+
+    bars, verbosity = datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    try:
+        yield
+    except Exception as error:  # datasets and its readers raise many unrelated kinds
+        reason = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(f"{what} cannot be read: {reason[0]}") from error
+    finally:
+        datasets.logging.set_verbosity(verbosity)
+        if not bars:
+            datasets.enable_progress_bars()

@@ -1,0 +1,103 @@
+"""The order of training is a function of the seed, and every image is used equally often."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import chain, islice
+
+import pytest
+import torch
+from torch import Tensor
+
+from pixelseq.data import Images, Store, View, by_width, collate, training_batches
+
+
+def numbered(sizes: list[tuple[int, int]], view: View | None = None) -> Images:
+    """Images of given sizes, each filled with its number."""
+    store = Store.of([torch.full((1, *size), k, dtype=torch.uint8) for k, size in enumerate(sizes)])
+    return Images(store, *(Images.of(store).places,) * 2, view or View())
+
+
+def numbers(batch: Images) -> list[int]:
+    return [int(image[0, 0, 0]) for image in batch]
+
+
+MIXED = [(1 + k % 3, 2 + k % 4) for k in range(22)]
+
+
+def test_collate_pads_at_the_bottom() -> None:
+    images = [torch.full((2, h, 3), h, dtype=torch.uint8) for h in (2, 4, 1)]
+    levels, heights = collate(images)
+    assert levels.shape == (3, 2, 4, 3)
+    assert heights.tolist() == [2, 4, 1]
+    assert levels[0, 0, :, 0].tolist() == [2, 2, 0, 0]
+    with pytest.raises(ValueError, match="unlike widths"):
+        collate([torch.zeros(1, 2, 3), torch.zeros(1, 2, 4)])
+
+
+def test_by_width_keeps_every_image() -> None:
+    images = [torch.full((1, 1, 1 + k % 2), k) for k in range(5)]
+    groups: list[list[Tensor]] = list(by_width(images))
+    assert [[int(image[0, 0, 0]) for image in group] for group in groups] == [[0, 2, 4], [1, 3]]
+
+
+def test_images_of_one_width_are_used_equally_often() -> None:
+    images = numbered([(2, 2)] * 10)
+
+    def order(seed: int) -> list[int]:
+        return list(chain.from_iterable(map(numbers, islice(training_batches(images, 4, seed), 15))))
+
+    flat = order(seed=1)
+    assert Counter(flat) == dict.fromkeys(range(10), 6)
+    assert sorted(flat[:10]) == list(range(10))
+    assert flat[:10] != flat[10:20]
+    assert flat == order(seed=1)
+    assert flat != order(seed=2)
+    assert all(len(batch) == 4 for batch in islice(training_batches(images, 4, seed=1), 15))
+    assert len(next(training_batches(images[:3], 8, seed=0))) == 8
+
+
+@pytest.mark.parametrize("budget", [{"batch_size": 4}, {"batch_size": 1, "batch_pixels": 24}], ids=["count", "pixels"])
+def test_mixed_widths_are_bucketed_and_used_equally_often(budget: dict[str, int]) -> None:
+    images = numbered(MIXED)
+    batches = list(islice(training_batches(images, seed=3, **budget), 400))
+    used = Counter(number for batch in batches for number in numbers(batch))
+    assert len(used) == 22
+    assert max(used.values()) - min(used.values()) <= 2  # of about 70 uses: those of the epochs that are not over
+    widths = [{image.shape[2] for image in batch} for batch in batches]
+    assert sum(len(found) == 1 for found in widths) > 100  # at most 4 or 5 batches an epoch lie across two widths
+    if "batch_pixels" in budget:
+        pixels = [sum(image[0].numel() for image in batch) for batch in batches]
+        assert max(pixels) <= 24
+        assert sum(pixels) / len(pixels) > 16
+    else:
+        assert {len(batch) for batch in batches} == {4}
+
+
+def test_an_image_above_the_budget_is_a_batch_of_its_own() -> None:
+    batches = list(islice(training_batches(numbered([(9, 9), (1, 1), (1, 1)]), 1, seed=0, batch_pixels=2), 12))
+    assert {tuple(sorted(numbers(batch))) for batch in batches} <= {(0,), (1,), (2,), (1, 2), (1, 1), (2, 2)}
+    assert any(0 in numbers(batch) for batch in batches)
+
+
+@pytest.mark.parametrize("sizes", [[(2, 2)] * 10, MIXED], ids=["one-size", "mixed"])
+def test_batches_do_not_depend_on_processes_or_on_where_they_start(sizes: list[tuple[int, int]]) -> None:
+    images = numbered(sizes, View(flip=True, crop=(2, 2)))
+    whole = list(islice(training_batches(images, 5, seed=3), 20))
+    for world in (2, 3, 7):
+        shares = [training_batches(images, 5, seed=3, rank=rank, world=world) for rank in range(world)]
+        for batch in whole:
+            parts = [next(share) for share in shares]
+            for k, image in enumerate(batch):
+                assert torch.equal(image, parts[k % world][k // world])
+            assert sum(map(len, parts)) == len(batch)
+    for batch, later in zip(whole[7:], training_batches(images, 5, seed=3, start=7), strict=False):
+        assert numbers(batch) == numbers(later)
+        assert batch.uses.tolist() == later.uses.tolist()  # type: ignore[union-attr]
+
+
+def test_no_images_and_no_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="no training images"):
+        next(training_batches(numbered([(1, 1)])[:0], 4, seed=0))
+    with pytest.raises(ValueError, match="the batch size is 0"):
+        next(training_batches(numbered([(1, 1)]), 0, seed=0))

@@ -1,0 +1,115 @@
+"""Views of stored images: crops, mirrors and stochastic pixels as pure functions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pixelseq.data import DataOptions, Images, Store, View, load
+from pixelseq.data.options import parse_size
+
+RAMP = torch.arange(48, dtype=torch.uint8).view(1, 6, 8)
+
+
+def images_of(stored: list[Tensor], view: View) -> Images:
+    store = Store.of(stored)
+    return Images(store, np.arange(len(store)), np.arange(len(store)), view)
+
+
+def drawn(images: Images, k: int, use: int, seed: int = 0) -> Tensor:
+    """Image k as training sees it."""
+    return images.drawn(np.array([k]), np.array([use]), seed)[0]
+
+
+def test_a_store_gives_back_images_of_any_size() -> None:
+    stored = [torch.randint(9, (3, h, w), dtype=torch.uint8) for h, w in [(1, 4), (5, 2), (3, 3)]]
+    images = Images.of(Store.of(stored))
+    assert all(torch.equal(one, other) for one, other in zip(images, stored, strict=True))
+    assert torch.equal(images[-1], stored[-1])
+    assert [image.shape for image in images[1:]] == [image.shape for image in stored[1:]]
+    assert images.sizes.tolist() == [[1, 4], [5, 2], [3, 3]]
+    with pytest.raises(IndexError):
+        images[3]
+
+
+def test_evaluation_crops_in_the_centre_and_never_mirrors() -> None:
+    images = images_of([RAMP, RAMP[:, :, :3]], View(crop=(4, 4), flip=True))
+    assert torch.equal(images[0], RAMP[:, 1:5, 2:6])
+    assert torch.equal(images[1], RAMP[:, 1:5, :3])  # narrower than the crop: its own width
+    assert images.sizes.tolist() == [[4, 4], [4, 3]]
+    same = images_of([RAMP, RAMP], View(crop=(4, 4), flip=True))
+    assert all(torch.equal(image, RAMP[:, 1:5, 2:6]) for image in same)  # as one block
+
+
+def test_training_crops_anywhere_and_again_the_same() -> None:
+    images = images_of([RAMP, RAMP], View(crop=(4, 4)))
+    corners = [int(drawn(images, 0, use)[0, 0, 0]) for use in range(300)]
+    assert set(corners) == {8 * top + left for top in range(3) for left in range(5)}
+    assert corners == [int(drawn(images, 0, use)[0, 0, 0]) for use in range(300)]
+    assert corners != [int(drawn(images, 1, use)[0, 0, 0]) for use in range(300)]
+    assert corners != [int(drawn(images, 0, use, seed=1)[0, 0, 0]) for use in range(300)]
+    crop = drawn(images, 0, 5)
+    top, left = divmod(int(crop[0, 0, 0]), 8)
+    assert torch.equal(crop, RAMP[:, top : top + 4, left : left + 4])
+
+
+def test_training_mirrors_half() -> None:
+    images = images_of([RAMP], View(flip=True))
+    mirrored = [torch.equal(drawn(images, 0, use), RAMP.flip(2)) for use in range(200)]
+    assert 70 < sum(mirrored) < 130  # 4 standard deviations
+    assert all(torch.equal(drawn(images, 0, use), RAMP) for use in range(200) if not mirrored[use])
+
+
+def test_levels_are_cut_evenly() -> None:
+    table = load(DataOptions("photos", levels=4)).test.view.table
+    assert table is not None
+    assert table.bincount().tolist() == [64] * 4
+    assert (table.diff() >= 0).all()
+
+
+def test_stochastic_pixels_follow_their_shades() -> None:
+    shades = torch.tensor([0, 51, 204, 255], dtype=torch.uint8).view(1, 1, 4)
+    images = images_of([shades, shades], View(binarize=256))
+    uses = torch.stack([drawn(images, 0, use) for use in range(2000)]).double().mean(0).flatten()
+    assert uses[[0, 3]].tolist() == [0, 1]
+    assert uses[1:3].tolist() == pytest.approx([0.2, 0.8], abs=0.04)  # 4 standard deviations
+    assert torch.equal(images[0], images[0])  # one draw for evaluation
+    many = images_of([shades] * 2000, View(binarize=256))
+    assert torch.stack(list(many)).double().mean(0).flatten().tolist() == pytest.approx([0, 0.2, 0.8, 1], abs=0.04)
+    assert not torch.equal(torch.stack(list(many[:50])), torch.stack(list(many[50:100])))
+    part = many[10:20]
+    assert torch.equal(part[3], many[13])
+
+
+def test_stochastic_digits_are_drawn_anew() -> None:
+    data = load(DataOptions("digits", binarize="stochastic"))
+    assert data.levels == 2
+    gray = load("digits")
+    assert isinstance(data.train, Images)
+    assert (data.train[0][gray.train[0] == 0] == 0).all()
+    assert (data.train[0][gray.train[0] == 16] == 1).all()
+    assert not torch.equal(drawn(data.train, 0, 0), drawn(data.train, 0, 1))
+    again = load(DataOptions("digits", binarize="stochastic"))
+    assert torch.equal(torch.stack(list(data.test)), torch.stack(list(again.test)))
+    other = load(DataOptions("digits", binarize="stochastic"), seed=1)
+    assert not torch.equal(torch.stack(list(data.test)), torch.stack(list(other.test)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"levels": 1}, "--levels is 1; it must be from 2 to 256"),
+        ({"levels": 257}, "--levels is 257"),
+        ({"channels": 2}, "--channels is 2"),
+        ({"binarize": "static"}, "--binarize is 'static'"),
+        ({"binarize": "stochastic", "levels": 4}, "--binarize makes 2 levels"),
+        ({"crop": "32"}, "--crop is '32'; expected rows x columns"),
+        ({"resize": "0x4"}, "--resize is '0x4'"),
+    ],
+)
+def test_options_out_of_range_are_refused(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DataOptions(**fields)  # type: ignore[arg-type]
+    assert parse_size("3x40", "crop") == (3, 40)

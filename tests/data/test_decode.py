@@ -1,0 +1,124 @@
+"""Pictures of every kind become the values that a person sees."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelseq.data.decode import decode_grid, decode_picture
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+GRAY = np.array([[0, 100, 255], [7, 8, 9]], dtype=np.uint8)
+COLOUR = np.stack([GRAY, 255 - GRAY, GRAY // 2], axis=2)
+
+
+def test_gray_and_colour_come_as_they_are() -> None:
+    gray, bilevel = decode_picture(encoded(Image.fromarray(GRAY)))
+    assert not bilevel
+    np.testing.assert_array_equal(gray, GRAY[None])
+    colour, _ = decode_picture(encoded(Image.fromarray(COLOUR)))
+    np.testing.assert_array_equal(colour, COLOUR.transpose(2, 0, 1))
+    three, _ = decode_picture(encoded(Image.fromarray(GRAY)), channels=3)
+    np.testing.assert_array_equal(three, np.stack([GRAY] * 3))
+    one, _ = decode_picture(encoded(Image.new("RGB", (1, 1), (255, 0, 0))), channels=1)
+    assert one.tolist() == [[[76]]]  # the luma of pure red, 0.299 * 255
+
+
+def test_one_bit_is_black_and_white() -> None:
+    values, bilevel = decode_picture(encoded(Image.fromarray(np.array([[False, True]]))))
+    assert bilevel
+    assert values.tolist() == [[[0, 255]]]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_are_rounded_to_eight(kind: str) -> None:
+    deep = np.array([[0, 128, 129, 257 * 77, 65535]], dtype=np.uint16)
+    values, _ = decode_picture(encoded(Image.fromarray(deep), kind))
+    assert values.tolist() == [[[0, 0, 1, 77, 255]]]
+
+
+def test_palettes_are_looked_up() -> None:
+    picture = Image.new("P", (2, 1))
+    picture.putpalette([10, 20, 30, 200, 100, 0])
+    picture.putpixel((1, 0), 1)
+    values, _ = decode_picture(encoded(picture))
+    assert values[:, 0].T.tolist() == [[10, 20, 30], [200, 100, 0]]
+    values, _ = decode_picture(encoded(picture, transparency=1))
+    assert values[:, 0].T.tolist() == [[10, 20, 30], [255, 255, 255]]
+
+
+def test_transparency_is_seen_over_white() -> None:
+    picture = Image.new("RGBA", (3, 1), (200, 0, 100, 255))
+    picture.putpixel((1, 0), (200, 0, 100, 0))
+    picture.putpixel((2, 0), (0, 0, 0, 51))
+    values, _ = decode_picture(encoded(picture))
+    assert values[:, 0].T.tolist() == [[200, 0, 100], [255, 255, 255], [204, 204, 204]]
+    kept, _ = decode_picture(encoded(picture), channels=4)
+    assert kept[:, 0].T.tolist() == [[200, 0, 100, 255], [200, 0, 100, 0], [0, 0, 0, 51]]
+    gray, _ = decode_picture(encoded(Image.new("LA", (1, 1), (0, 0))))
+    assert gray.tolist() == [[[255]]]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_a_turned_photograph_is_set_upright(kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: the top of the scene is on the left of the file
+    picture = Image.new("L", (32, 16), 0)
+    picture.paste(255, (0, 0, 16, 16))
+    values, _ = decode_picture(encoded(picture.convert("RGB"), kind, exif=exif))
+    assert values.shape == (3, 32, 16)
+    assert values[:, :14].min() > 200
+    assert values[:, 18:].max() < 50
+
+
+def test_cmyk_is_printed_on_white() -> None:
+    values, _ = decode_picture(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF"))
+    assert values[:, 0, 0].tolist() == [255, 0, 0]
+    values, _ = decode_picture(encoded(Image.new("CMYK", (8, 8), (0, 0, 0, 0)), "JPEG"))
+    assert values.min() >= 254
+
+
+def test_resizing_averages() -> None:
+    stripes = np.tile(np.array([[0, 255]], dtype=np.uint8), (64, 32))
+    values, bilevel = decode_picture(encoded(Image.fromarray(stripes)), size=(4, 8))
+    assert values.shape == (1, 4, 8)
+    assert abs(int(values[0, 2, 4]) - 127) <= 8
+    _, bilevel = decode_picture(encoded(Image.fromarray(stripes > 0)), size=(4, 8))
+    assert not bilevel
+
+
+def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
+    whole = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)))
+    for content in (b"", b"text", whole[: len(whole) // 2]):
+        with pytest.raises(ValueError, match="no picture that can be decoded"):
+            decode_picture(content)
+    with pytest.raises(ValueError, match="floating-point"):
+        decode_picture(encoded(Image.new("F", (2, 2), 0.5), "TIFF"))
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n")
+    with pytest.raises(ValueError, match="cannot identify"):
+        decode_picture(tmp_path / "a.png")
+
+
+def test_grids() -> None:
+    assert decode_grid([[1, 2], [3, 4]]).tolist() == [[[1, 2], [3, 4]]]
+    assert decode_grid([[[1, 2]], [[3, 4]]]).shape == (2, 1, 2)
+    for values, message in [
+        ([[1, 2], [3]], "rows are of unlike widths"),
+        ([[0.5]], "holds float64"),
+        ([[256]], "values from 256 to 256"),
+        ([[-1]], "values from -1"),
+        ([1, 2], "its shape is"),
+        ([[], []], "holds float64|its shape is"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            decode_grid(values)
