@@ -48,14 +48,12 @@ def backward(accelerator: Accelerator, network: nn.Module, share: Sequence[Tenso
     Returns:
         [3], float64: nats, images and values of this share.
     """
-    images = list(share)
-    values = sum(image.numel() for image in images)
-    counts = torch.tensor([0, len(images), values], dtype=torch.float64, device=accelerator.device)
+    parts = [collate(group) for group in by_width(share)]
+    values = sum(int(heights.sum()) * levels.shape[1] * levels.shape[3] for levels, heights in parts)
+    counts = torch.tensor([0, len(share), values], dtype=torch.float64, device=accelerator.device)
     # Processes average their gradients, so each scales its share to the mean over the whole batch.
     scale = accelerator.num_processes / accelerator.reduce(counts[2].clone(), reduction="sum")
-    if images:
-        parts = [collate(group) for group in by_width(images)]
-    else:  # every process takes part in the average, this one with a gradient of 0
+    if not parts:  # every process takes part in the average, this one with a gradient of 0
         channels = accelerator.unwrap_model(network).model.config.channels
         parts = [(torch.zeros(1, channels, 1, 1, dtype=torch.uint8), torch.tensor([0]))]
     for k, (levels, heights) in enumerate(parts):

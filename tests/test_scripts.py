@@ -210,7 +210,7 @@ MISTAKES = {
     "empty-data": (["train/run.py", "--data", "no_pictures", "--out", "new"], "no_pictures holds no images"),
     "corrupt-data": (
         ["train/run.py", "--data", "text.png", "--out", "new"],
-        "1 of 1 images are bad; leave them out with --skip-bad: text.png: no picture",
+        "no image of the 1 can be decoded: text.png: no picture that can be decoded: cannot identify",
     ),
     "unknown-column": (
         ["train/run.py", "--data", "maps.jsonl", "--image-column", "map", "--out", "new"],
@@ -229,7 +229,6 @@ MISTAKES = {
         ["train/run.py", "--data", "maps.jsonl", "--image-column", "ragged", "--out", "new"],
         "train row 1: its rows are of unlike widths",
     ),
-    "option": (["train/run.py", "--crop", "32", "--out", "new"], "--crop is '32'; expected rows x columns"),
     "run-exists": (["train/run.py"], "runs/digits already holds a trained model"),
     "no-checkpoint": ([*SAMPLE, "--checkpoint", "runs/digit"], "no checkpoint folder runs/digit"),
     "num-0": ([*SAMPLE, "--num", "0"], "--num is 0"),
@@ -277,6 +276,7 @@ def test_a_mistake_gives_one_line_and_writes_nothing(trained: Path, name: str) -
         ("--ema-decay", "1", "--ema-decay is 1.0"),
         ("--seed", "-1", "--seed is -1"),
         ("--model.hidden", "0", "ModelConfig.hidden is 0"),
+        ("--crop", "32", "--crop is '32'; expected rows x columns"),
         ("--stepz", "3", "Perhaps you meant"),
     ],
 )

@@ -199,7 +199,7 @@ def draw_pictures(config: TrainConfig, model: PixelRNN, data: Dataset, folder: P
     tall = sample(model, 16, capped((config.tall_height, W), SAMPLED_PIXELS)[0], W, config.seed)
     save_png(sample_sheet(tall, levels, columns=16), folder / "tall.png")
     originals = []
-    for image in data.test[:8]:
+    for image in data.test[:: -(-len(data.test) // 8)]:
         h, w = capped(image.shape[1:], COMPLETED_PIXELS)
         originals.append(image[:, :h, :w])
     masks = [(torch.arange(h) < h // 2)[:, None].expand(-1, w) for _, h, w in (image.shape for image in originals)]

@@ -32,21 +32,24 @@ def collate(images: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: unlike widths or channels.
     """
+    if isinstance(images, Images) and (stacked := images.stacked()) is not None:
+        return stacked, torch.full((len(images),), stacked.shape[2])
     images = list(images)
     heights = [image.shape[1] for image in images]
     C, _, W = images[0].shape
     if any((image.shape[0], image.shape[2]) != (C, W) for image in images):
         raise ValueError("images of unlike widths or channels cannot share a batch; group them by width")
-    if len(set(heights)) == 1:
-        return torch.stack(images), torch.tensor(heights)
     levels = images[0].new_zeros(len(images), C, max(heights), W)
     for k, image in enumerate(images):
         levels[k, :, : heights[k]] = image
     return levels, torch.tensor(heights)
 
 
-def by_width(images: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+def by_width(images: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
     """The images of each width, in order of their first."""
+    if isinstance(images, Images) and len(np.unique(images.sizes[:, 1])) == 1:
+        yield images
+        return
     groups: dict[int, list[Tensor]] = {}
     for image in images:
         groups.setdefault(image.shape[2], []).append(image)

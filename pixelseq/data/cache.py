@@ -92,7 +92,7 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
     labels: list[int] = []
     with (folder / "pixels.u8").open("wb") as file:
         for name, content, label in tqdm(table.rows(), total=table.count, unit="image", delay=5, leave=False):
-            if isinstance(content, bytes | Path):
+            if isinstance(content, (bytes, Path)):
                 try:
                     pixels, bilevel = decode_picture(content, options.channels, options.resize_size)
                 except ValueError as error:
@@ -108,8 +108,10 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
             sizes.append(pixels.shape[1:])
             labels.append(label)
             file.write(pixels.tobytes())
+    if not sizes and facts.bad:
+        raise ValueError(f"no image of the {len(facts.bad)} can be decoded: {facts.bad[0]}")
     if not sizes:
-        raise ValueError(f"no image of the {len(facts.bad)} can be decoded: {facts.bad[0]}" if facts.bad else "no rows")
+        raise ValueError(f"{options.data} has no images in {folder.name}; leave this split out with --split")
     np.save(folder / "sizes.npy", np.array(sizes, dtype=np.int64))
     if table.labelled:
         np.save(folder / "labels.npy", np.array(labels, dtype=np.int64))

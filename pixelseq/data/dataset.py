@@ -143,25 +143,34 @@ class Images(Sequence[Tensor]):
         if isinstance(k, slice):
             uses = None if self.uses is None else self.uses[k]
             return replace(self, places=self.places[k], identity=self.identity[k], uses=uses)
-        return self._levels(self._random_view(range(len(self))[k]))
+        return self._levels(self._part(range(len(self))[k]))
 
     def __iter__(self) -> Iterator[Tensor]:
-        block = self.store.block
-        random = self.view.binarize or (self.uses is not None and (self.view.crop or self.view.flip))
-        if block is None or random:
-            yield from (self[k] for k in range(len(self)))
-            return
         for start in range(0, len(self), AT_A_TIME):
-            piece = block[torch.from_numpy(self.places[start : start + AT_A_TIME])]
-            yield from self._levels(_centre(piece, self.view.crop)).unbind()
+            part = self[start : start + AT_A_TIME]
+            stacked = part.stacked()
+            yield from (part[k] for k in range(len(part))) if stacked is None else stacked.unbind()
+
+    def stacked(self) -> Tensor | None:
+        """All of them [N, C, H, W], where the store has one size and nothing is drawn at random; None otherwise."""
+        block = self.store.block
+        if block is None or self._random:
+            return None
+        return self._levels(_centre(block[torch.from_numpy(self.places)], self.view.crop))
+
+    @property
+    def _random(self) -> bool:
+        """Whether what is seen depends on random numbers."""
+        moved = self.view.crop is not None or self.view.flip
+        return self.view.binarize is not None or (self.uses is not None and moved)
 
     def _levels(self, values: Tensor) -> Tensor:
         return values if self.view.table is None else self.view.table[values.int()]
 
-    def _random_view(self, k: int) -> Tensor:
+    def _part(self, k: int) -> Tensor:
         image, view = self.store[self.places[k]], self.view
         training = self.uses is not None
-        if not view.binarize and not (training and (view.crop or view.flip)):
+        if not self._random:
             return _centre(image, view.crop)
         use, role = (int(self.uses[k]), TRAINING) if self.uses is not None else (0, EVALUATION)
         random = generator(self.seed, use, int(self.identity[k]), role)

@@ -39,10 +39,11 @@ def decode_picture(
         ValueError: no picture that can be decoded.
     """
     try:
-        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=FORMATS) as picture:
-            picture.load()
-            bilevel = picture.mode == "1" and size is None
-            return _pixels(picture, channels, size), bilevel
+        encoded = content if isinstance(content, bytes) else content.read_bytes()
+        picture = Image.open(io.BytesIO(encoded), formats=FORMATS)
+        picture.load()
+        bilevel = picture.mode == "1" and size is None
+        return _pixels(picture, channels, size), bilevel
     # Pillow raises many kinds for damaged files.
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as error:
         raise ValueError(f"no picture that can be decoded: {error}") from error
@@ -90,8 +91,8 @@ def _pixels(picture: Image.Image, channels: int | None, size: tuple[int, int] | 
         picture = picture.convert(mode)
     if size is not None:
         picture = picture.resize((size[1], size[0]), Image.Resampling.LANCZOS)
-    pixels = np.asarray(picture)
-    return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
+    pixels = np.frombuffer(picture.tobytes(), np.uint8).reshape(picture.height, picture.width, len(mode))
+    return pixels.transpose(2, 0, 1)
 
 
 def _eight_bits(pixels: np.ndarray) -> np.ndarray:

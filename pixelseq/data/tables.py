@@ -144,10 +144,19 @@ def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
 
 
 def row_content(value: Any) -> bytes | Path | list:
-    """The picture or grid of a column's value that datasets has not decoded."""
-    if isinstance(value, dict):
-        return value["bytes"] if value["bytes"] is not None else Path(value["path"])
-    return value
+    """The picture or grid of a column's value that datasets has not decoded; nothing is no picture."""
+    if value is None:
+        return b""
+    if not isinstance(value, dict):
+        return value
+    if value["bytes"] is not None:
+        return value["bytes"]
+    if "://" not in value["path"]:
+        return Path(value["path"])
+    import fsspec
+
+    with fsspec.open(value["path"], "rb") as file:  # a file of the hub that a stream refers to
+        return file.read()
 
 
 def _table(split: datasets.Dataset, name: str, options: DataOptions) -> Table:
