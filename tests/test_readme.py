@@ -10,12 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 INSTALL = ("git clone", "cd ", "pip install", "python -m pytest", "ruff", "mypy")
 FEW_STEPS = " --steps 3 --batch-size 8 --model.hidden 4"
+OWN = "--data my/"
+"""Marks the commands on a user's own images, which the test makes: only that they run is of interest."""
 
 
 def runnable() -> list[str]:
@@ -27,13 +30,15 @@ def run_all(folder: Path, training_flags: str) -> list[dict[str, float]]:
     results = []
     for name in ("train", "sample"):
         (folder / name).symlink_to(ROOT / name)
+    write_own_images(folder / "my")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path}
     for command in runnable():
-        line = command + training_flags if "train/run.py" in command else command
+        flags = FEW_STEPS if OWN in command else training_flags
+        line = command + flags if "train/run.py" in command else command
         done = subprocess.run(["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
-        if "train/run.py" in command:
+        if "train/run.py" in command and OWN not in command:
             results.append(json.loads(done.stdout.splitlines()[-1]))
     for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
         done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
@@ -41,8 +46,18 @@ def run_all(folder: Path, training_flags: str) -> list[dict[str, float]]:
     return results
 
 
+def write_own_images(folder: Path) -> None:
+    (folder / "pictures").mkdir(parents=True)
+    for k in range(6):
+        Image.linear_gradient("L").resize((20 + k, 30 - k)).save(folder / f"pictures/{k}.png")
+    Image.linear_gradient("L").resize((200, 100)).convert("RGB").save(folder / "photo.jpg")
+    maps = [[[(k + i) % 3, 1, 0, 2] for i in range(5 + k)] for k in range(6)]
+    (folder / "maps.jsonl").write_text("\n".join(json.dumps({"tiles": tiles}) for tiles in maps))
+
+
 def test_commands_run_with_a_few_steps(tmp_path: Path) -> None:
     assert len(runnable()) >= 4
+    assert sum(OWN in command for command in runnable()) == 3
     assert "```python" in README
     run_all(tmp_path, FEW_STEPS)
 
