@@ -110,7 +110,7 @@ def test_pictures_of_mixed_sizes_and_colours_train_in_processes_that_share_them(
     done = run(tmp_path, "train/run.py", *FEW_STEPS, *options)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
-    assert "pictures: no validation or test images: 1 of 12 training images each" in done.stderr
+    assert "pictures: no validation or test images: 1 of 12 training images are held out for each" in done.stderr
     config = PixelRNN.from_pretrained(tmp_path / "runs/digits").config
     assert (config.channels, config.levels) == (3, 8)
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", ROOT / "train/run.py"]

@@ -64,7 +64,8 @@ def run(config: TrainConfig, folder: Path) -> None:
     with accelerator.main_process_first():  # which decodes for all
         data = load(config.images)
     if accelerator.is_main_process:
-        print(*(f"{data.name}: {note}" for note in data.notes), sep="\n", end="\n" * bool(data.notes), file=sys.stderr)
+        for note in data.notes:
+            print(f"{data.name}: {note}", file=sys.stderr)
     config = dataclasses.replace(
         config, model=dataclasses.replace(config.model, channels=data.channels, levels=data.levels)
     )

@@ -62,7 +62,8 @@ def with_all_splits(splits: dict[str, Images], seed: int) -> tuple[dict[str, Ima
     for k, split in enumerate(missing):
         made[split] = Images.of(train.store, np.sort(order[k * part : (k + 1) * part]))
     made["train"] = Images.of(train.store, np.sort(order[len(missing) * part :]))
-    note = f"no {' or '.join(missing)} images: {part} of {count} training images each are held out (seed {seed})"
+    each = " for each" if len(missing) > 1 else ""
+    note = f"no {' or '.join(missing)} images: {part} of {count} training images are held out{each} (seed {seed})"
     return made, [note]
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ROWS_AT_A_TIME = 256
 SECONDS_TO_THE_HUB = 3
+WHOLE = ("int", "uint", "bool")
+"""How types of whole numbers begin."""
 LOCAL_HINT = "put the data in a folder here and give its path"
 
 
@@ -124,13 +126,14 @@ def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
     for flag, column in (("--image-column", options.image_column), ("--label-column", options.label_column)):
         if column is not None and column not in features:
             raise ValueError(f"{flag} is {column!r}; the columns are {', '.join(features)}")
-    found = [name for name, kind in features.items() if isinstance(kind, datasets.Image) or _grid_type(kind)]
+    ranks = {name: rank for name, kind in features.items() if (rank := _rank(kind)) is not None}
+    found = [name for name, rank in ranks.items() if rank == min(ranks.values())]
     if options.image_column is None and len(found) != 1:
         listed = ", ".join(f"{name} ({_describe(kind)})" for name, kind in features.items())
         raise ValueError(f"{len(found) or 'no'} columns hold pictures or grids; name one by --image-column: {listed}")
     image = options.image_column or found[0]
     grid = _grid_type(features[image])
-    if grid and not grid.startswith(("int", "uint", "bool")):
+    if grid and not grid.startswith(WHOLE):
         raise ValueError(f"column {image} holds {grid}; whole numbers are expected: quantise it to levels first")
     if not grid and not isinstance(features[image], datasets.Image) and not _is_encoded(features[image]):
         raise ValueError(f"column {image} holds {_describe(features[image])}; expected pictures or integer grids")
@@ -179,6 +182,20 @@ def _rows(split: datasets.Dataset, columns: Columns, name: str) -> Iterator[Row]
         labels = batch[columns.label] if columns.label else [0] * len(batch[columns.image])
         for k, (value, label) in enumerate(zip(batch[columns.image], labels, strict=True), start):
             yield Row(f"{name} row {k}", row_content(value), -1 if label is None else label)
+
+
+def _rank(kind: Any) -> int | None:
+    """How likely a column holds the images, 0 first: pictures, grids, nested lists, numbers that are not whole."""
+    import datasets
+
+    if isinstance(kind, datasets.Image):
+        return 0
+    grid = _grid_type(kind)
+    if grid is None:
+        return None
+    if not grid.startswith(WHOLE):
+        return 3
+    return 1 if isinstance(kind, datasets.Array2D | datasets.Array3D) else 2
 
 
 def _grid_type(kind: Any) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import fsspec
 import numpy as np
 import pytest
 import torch
@@ -17,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from pixelseq.data import DataOptions, Dataset, Images, load
+from pixelseq.data.tables import row_content
 
 SHADES = range(0, 250, 25)
 
@@ -60,7 +62,7 @@ def test_a_folder_with_class_folders(folder: Path) -> None:
         assert SHADES.index(int(image[0, 0, 0])) % 3 == label
     assert [len(part) for part in (data.train, data.validation, data.test)] == [8, 1, 1]
     (note,) = data.notes
-    assert note == "no validation or test images: 1 of 10 training images each are held out (seed 0)"
+    assert note == "no validation or test images: 1 of 10 training images are held out for each (seed 0)"
     assert shades(load(str(folder)).test) == shades(data.test)
     assert any(shades(load(str(folder), seed=seed).test) != shades(data.test) for seed in range(1, 5))
 
@@ -184,6 +186,22 @@ def test_tables_in_files_named_for_splits(tmp_path: Path) -> None:
         load(DataOptions(str(tmp_path), image_column="number"))
     with pytest.raises(ValueError, match=r"column photo holds .*; expected class labels"):
         load(DataOptions(str(tmp_path), label_column="photo"))
+
+
+def test_pictures_are_found_beside_boxes_and_embeddings_and_in_plain_bytes(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", 7)
+    content = (tmp_path / "a.png").read_bytes()
+    columns = {"boxes": [[[1, 2]]] * 3, "features": [[[0.5]]] * 3, "raw": [content] * 3}
+    pictures = Features({"image": datasets.Image()})
+    table = datasets.Dataset.from_dict({"image": [picture(9)] * 3}, features=pictures)
+    for name, column in columns.items():
+        table = table.add_column(name, column)
+    table.to_parquet(tmp_path / "all.parquet")
+    assert shades(everything(load(str(tmp_path / "all.parquet")))) == [9, 9, 9]
+    assert shades(everything(load(DataOptions(str(tmp_path / "all.parquet"), image_column="raw")))) == [7, 7, 7]
+    with fsspec.open("memory://a.png", "wb") as file:
+        file.write(content)
+    assert row_content({"bytes": None, "path": "memory://a.png"}) == content
 
 
 def test_saved_data_sets_and_arrow_and_json(tmp_path: Path) -> None:
