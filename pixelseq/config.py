@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 BlockName = Literal["row", "diagonal", "conv"]
-HeadName = Literal["categorical"]
+HeadName = Literal["categorical", "logistic_mixture"]
 PixelsName = Literal["ordinal", "categorical"]
 
 
@@ -37,7 +37,9 @@ class ModelConfig:
     head_features: int = 64
     """Features of the head's hidden layer."""
     head: HeadName = "categorical"
-    """Distribution of the next value: categorical (one logit a level)."""
+    """Distribution of the next value: categorical (one logit a level) or logistic_mixture (for ordinal pixels)."""
+    mixtures: int = 10
+    """Components of the logistic mixture."""
     pixels: PixelsName = "ordinal"
     """How levels enter: ordinal (numbers in [-1, 1]) or categorical (a learned embedding, for tiles and tokens)."""
     dropout: float = 0.0
@@ -56,6 +58,11 @@ class ModelConfig:
         for name, choices in (("head", get_args(HeadName)), ("pixels", get_args(PixelsName))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"ModelConfig.{name} is {getattr(self, name)!r}; choose from {', '.join(choices)}")
+        if self.head == "logistic_mixture" and self.pixels == "categorical":
+            raise ValueError(
+                "ModelConfig.head is 'logistic_mixture', which needs ordered levels, and ModelConfig.pixels is "
+                "'categorical'; choose the head 'categorical' or the pixels 'ordinal'"
+            )
         for block in self.blocks:
             if block not in get_args(BlockName):
                 raise ValueError(f"ModelConfig.blocks has {block!r}; choose from {', '.join(get_args(BlockName))}")
@@ -105,4 +112,5 @@ _LEAST = {
     "context_kernel": 3,
     "context_blocks": 0,
     "head_features": 1,
+    "mixtures": 1,
 }
