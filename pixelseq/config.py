@@ -1,4 +1,4 @@
-"""The configuration of a model: everything that fixes its shapes, saved beside its weights."""
+"""The configuration of a model: everything that fixes its shapes and names its levels, saved beside its weights."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
+
+from pixelseq.legend import check_legend
 
 FORMAT_VERSION = 2
 
@@ -16,7 +18,7 @@ PixelsName = Literal["ordinal", "categorical"]
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Shapes of a PixelRNN (van den Oord et al. 2016, arXiv:1601.06759, table 1).
+    """Shapes and levels of a PixelRNN (van den Oord et al. 2016, arXiv:1601.06759, table 1).
 
     Raises:
         ValueError: a field is out of its range.
@@ -44,6 +46,8 @@ class ModelConfig:
     """How levels enter: ordinal (numbers in [-1, 1]) or categorical (a learned embedding, for tiles and tokens)."""
     dropout: float = 0.0
     """Share of each block's hidden features that is dropped in training."""
+    legend: str | None = None
+    """A character for each level, to write images as text (tile maps)."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.blocks, tuple | list):
@@ -68,6 +72,8 @@ class ModelConfig:
                 raise ValueError(f"ModelConfig.blocks has {block!r}; choose from {', '.join(get_args(BlockName))}")
         if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
             raise ValueError(f"ModelConfig.dropout is {self.dropout!r}; it must be at least 0 and below 1")
+        if self.legend is not None:
+            check_legend(self.legend, self.levels)
 
     @property
     def features(self) -> int:
