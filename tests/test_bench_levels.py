@@ -24,11 +24,12 @@ def test_pairs_are_counted_left_to_right() -> None:
 
 def test_rows_and_pairs_that_occur_nowhere() -> None:
     seen = Seen([MAP], 3)
-    assert (seen.new_rows(MAP), seen.invalid_pairs(MAP)) == (0, 0)
+    assert (seen.new_rows([MAP]), seen.invalid_pairs([MAP])) == (0, 0)
     other = np.array([[2, 0, 1], [0, 1, 2]], np.uint8)
-    assert seen.new_rows(other) == 0.5
+    assert seen.new_rows([other]) == 0.5
     # Beside: 2-0, 0-1, 0-1 occur and 1-2 does not; below: none of 2-0, 0-1 and 1-2 does (0-2, 1-0 and 1-1 do).
-    assert seen.invalid_pairs(other) == pytest.approx(4 / 7)
+    assert seen.invalid_pairs([other]) == pytest.approx(4 / 7)
+    assert seen.invalid_pairs([MAP[:1], other]) == pytest.approx(4 / 9)  # counts are added, not shares
 
 
 def test_a_chain_has_the_frequencies_of_its_maps() -> None:

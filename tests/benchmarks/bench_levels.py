@@ -54,14 +54,15 @@ class Seen:
         self.beside = sum(pair_counts(tiles, levels) for tiles in maps) > 0  # [V, V], left and right
         self.below = sum(pair_counts(tiles.T, levels) for tiles in maps) > 0  # [V, V], upper and lower
 
-    def new_rows(self, tiles: Map) -> float:
-        """Share of rows that occur in no training map."""
-        return float(np.mean([row.tobytes() not in self.rows for row in tiles]))
+    def new_rows(self, maps: Sequence[Map]) -> float:
+        """Share of the maps' rows that occur in no training map."""
+        return float(np.mean([row.tobytes() not in self.rows for tiles in maps for row in tiles]))
 
-    def invalid_pairs(self, tiles: Map) -> float:
-        """Share of neighbours, in both directions together, that never were such neighbours."""
-        valid = [self.beside[tiles[:, :-1], tiles[:, 1:]].ravel(), self.below[tiles[:-1], tiles[1:]].ravel()]
-        return float(1 - np.concatenate(valid).mean())
+    def invalid_pairs(self, maps: Sequence[Map]) -> float:
+        """Share of the maps' neighbours, in both directions together, that never were such neighbours."""
+        beside = [self.beside[tiles[:, :-1], tiles[:, 1:]].ravel() for tiles in maps]
+        below = [self.below[tiles[:-1], tiles[1:]].ravel() for tiles in maps]
+        return float(1 - np.concatenate(beside + below).mean())
 
 
 def pair_counts(tiles: Map, levels: int) -> NDArray[np.int64]:
@@ -125,12 +126,12 @@ def main(arguments: Arguments) -> None:
     print(f"{arguments.data.stem}: {len(training)} training maps, the longest {H // 2} rows; drawn maps {H}x{W}")
     results = {}
     for name, drawn in maps.items():
-        rows = sum(len(tiles) for tiles in drawn)
         results[name] = {
-            "new_rows": round(sum(seen.new_rows(tiles) * len(tiles) for tiles in drawn) / rows, 4),
-            "invalid_pairs": round(sum(seen.invalid_pairs(tiles) * len(tiles) for tiles in drawn) / rows, 4),
+            "rows": sum(len(tiles) for tiles in drawn),
+            "new_rows": round(seen.new_rows(drawn), 4),
+            "invalid_pairs": round(seen.invalid_pairs(drawn), 4),
         }
-        print(f"{name:18} {rows:5} rows", *(f"{key} {value:.2%}" for key, value in results[name].items()), sep="  ")
+        print(f"{name:18}", *(f"{key} {value}" for key, value in results[name].items()), sep="  ")
     print(json.dumps({"bench": "levels", "data": arguments.data.stem, "height": H, "width": W, **results}))
 
 
