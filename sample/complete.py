@@ -52,11 +52,11 @@ def main(arguments: Arguments) -> None:
     paths = pictures_of(arguments)
     mask = None if arguments.mask is None else read_mask(arguments.mask)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(set_up_torch())
-    channels, levels = model.config.channels, model.config.levels
+    channels, levels, pixels = model.config.channels, model.config.levels, model.config.pixels
     images, known = [], []
     for path in paths:
         known_of = partial(known_pixels, path, arguments.known_rows, mask)
-        image = read_image(path, channels, levels, known_of)
+        image = read_image(path, channels, levels, known_of, pixels)
         images.append(image)
         known.append(known_of(image.shape[1], image.shape[2]))
     completions = [
@@ -74,11 +74,11 @@ def main(arguments: Arguments) -> None:
         for k, (image, is_known) in enumerate(zip(images, known, strict=True))
     ]
     if is_sheet(arguments.out):
-        save_png(completion_sheet(images, known, completions, levels), arguments.out)
+        save_png(completion_sheet(images, known, completions, levels, pixels), arguments.out)
     else:
         for path, completed in zip(paths, completions, strict=True):
             for n, image in enumerate(completed):
-                save_png(to_picture(image, levels), arguments.out / f"{path.stem}-{n}.png")
+                save_png(to_picture(image, levels, pixels), arguments.out / f"{path.stem}-{n}.png")
     print(f"wrote {arguments.num} completions of {len(images)} images to {arguments.out}")
 
 

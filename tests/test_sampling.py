@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 import torch
-from helpers import all_images, small_model
+from helpers import HEADS, all_images, small_model
 from scipy.stats import chisquare
 
 from pixelseq import sample, stream
@@ -26,11 +26,22 @@ def test_frequencies_match_the_exact_probabilities() -> None:
     assert chisquare(counts, wrong * DRAWS).pvalue < 1e-6  # the test can fail
 
 
-def test_frequencies_of_colours_match_the_exact_probabilities() -> None:
-    model = small_model(2.0, channels=3, levels=2)
+@pytest.mark.parametrize("head", HEADS)
+def test_frequencies_of_colours_match_the_exact_probabilities(head: str) -> None:
+    model = small_model(2.0, channels=3, levels=2, head=head)
     exact = (-model.nll(all_images(2, 3, 1, 1)).sum((1, 2, 3))).exp().detach()
     drawn = sample(model, DRAWS, 1, 1, seed=1).flatten(1)
     counts = (drawn * torch.tensor([4, 2, 1])).sum(1).bincount(minlength=8)
+    assert chisquare(counts, exact * DRAWS).pvalue > 0.01
+
+
+@pytest.mark.parametrize("levels", [2, 5, 17, 256])
+@pytest.mark.parametrize("head", HEADS)
+def test_frequencies_of_levels_match_the_table(head: str, levels: int) -> None:
+    model = small_model(2.0, levels=levels, head=head)
+    exact = model(torch.zeros(1, 1, 1, 1, dtype=torch.long)).exp().flatten().detach()
+    drawn = torch.cat([sample(model, 2000, 1, 1, seed=1, first=first) for first in range(0, DRAWS, 2000)])
+    counts = drawn.flatten().bincount(minlength=levels)
     assert chisquare(counts, exact * DRAWS).pvalue > 0.01
 
 
