@@ -124,3 +124,11 @@ def test_bfloat16_autocast_is_close_to_float32(name: str, levels: int) -> None:
         assert all(parameter.grad.isfinite().all() for parameter in model.parameters() if parameter.grad is not None)
         means.append(nats.mean().item())
     assert means[1] == pytest.approx(means[0], rel=0.01)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_outputs_under_autocast_are_finer_than_bfloat16(name: str) -> None:
+    head = build(name, 1, 256)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        outputs = head.channel_outputs(torch.randn(5, FEATURES), torch.zeros(5, 0, 1))
+    assert (outputs != outputs.bfloat16().float()).float().mean() > 0.9
