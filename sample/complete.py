@@ -38,7 +38,9 @@ class Arguments:
     seed: int = 0
     """Completion n of image b is drawn as sample b * num + n of this seed would be."""
     temperature: float = 1.0
-    """Below 1 likelier images, above 1 more varied ones."""
+    """Below 1 likelier images, above 1 more varied ones; 0 takes the likeliest level of every pixel."""
+    top_k: int = 0
+    """Draw only from so many of the likeliest levels; 0 for all."""
     top_p: float = 1.0
     """Draw only from the likeliest levels that hold this probability."""
     out: Path = Path("completions.png")
@@ -67,6 +69,7 @@ def main(arguments: Arguments) -> None:
             arguments.num,
             arguments.seed,
             arguments.temperature,
+            arguments.top_k,
             arguments.top_p,
             progress=True,
             first=k * arguments.num,

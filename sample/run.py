@@ -41,7 +41,9 @@ class Arguments:
     seed: int = 0
     """Image k depends on the seed and k alone."""
     temperature: float = 1.0
-    """Below 1 likelier images, above 1 more varied ones."""
+    """Below 1 likelier images, above 1 more varied ones; 0 takes the likeliest level of every pixel."""
+    top_k: int = 0
+    """Draw only from so many of the likeliest levels; 0 for all."""
     top_p: float = 1.0
     """Draw only from the likeliest levels that hold this probability."""
     format: Literal["png", "npy", "txt"] = "png"
@@ -66,6 +68,7 @@ def main(arguments: Arguments) -> None:
             arguments.width,
             arguments.seed,
             arguments.temperature,
+            arguments.top_k,
             arguments.top_p,
             progress=True,
             first=first,

@@ -18,7 +18,7 @@ from torch import Tensor
 from pixelseq.kernels.scan_op import empty_results, register
 from pixelseq.kernels.simd import LANES
 
-SHARED = ("simd.py", "activations.py", "numba_cell.py")
+SHARED = ("simd.py", "activations.py", "numba_cell.py", "numba_layers.py", "numba_draw.py")
 """Files whose functions are compiled into every kernel."""
 ONE_AT_A_TIME = threading.Lock()
 """Some of Numba's threading layers end the process when two Python threads start kernels at once."""
@@ -51,7 +51,7 @@ def scan_op(name: str, forward_kernel: Any, backward_kernel: Any) -> Callable[[T
 
     def forward(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         hidden, cell, gates = empty_results(gates_is, weight_ss)
-        _run(forward_kernel, gates_is.contiguous(), weight_ss.contiguous(), hidden, cell, gates)
+        run(forward_kernel, gates_is.contiguous(), weight_ss.contiguous(), hidden, cell, gates)
         return hidden, cell, gates
 
     def backward(
@@ -61,7 +61,7 @@ def scan_op(name: str, forward_kernel: Any, backward_kernel: Any) -> Callable[[T
         workers = min(torch.get_num_threads(), len(gates) + 1)  # no more than there are tasks
         grad_weight = weight_ss.new_zeros(workers, *weight_ss.shape)
         transposed = weight_ss.transpose(-1, -2).contiguous()
-        _run(backward_kernel, grad_hidden.contiguous(), transposed, hidden, cell, gates, grad_gates, grad_weight)
+        run(backward_kernel, grad_hidden.contiguous(), transposed, hidden, cell, gates, grad_gates, grad_weight)
         return grad_gates, grad_weight.sum(0)
 
     op = register(f"{name}_numba", forward, backward)
@@ -91,15 +91,15 @@ def _pad_weight(weight: Tensor) -> Tensor:
     return _pad_hidden(_pad_gates(weight).transpose(-1, -2)).transpose(-1, -2)
 
 
-def _run(kernel: Any, *tensors: Tensor) -> None:
-    """Calls a kernel on contiguous tensors with as many threads as torch uses, and says so where it was compiled."""
+def run(kernel: Any, *arguments: Any) -> None:
+    """Calls a kernel, on contiguous tensors, with as many threads as torch uses, and says so where it was compiled."""
     threads = torch.get_num_threads()
     with ONE_AT_A_TIME:
         misses = _cache_misses(kernel)
         started = time.monotonic()
         try:
             numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-            kernel(*(tensor.detach().numpy() for tensor in tensors))
+            kernel(*(x.detach().numpy() if isinstance(x, Tensor) else x for x in arguments))
         finally:
             torch.set_num_threads(threads)  # Numba and torch can share an OpenMP, whose setting Numba changes
         seconds, compiled = time.monotonic() - started, _cache_misses(kernel) > misses
