@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-OTHER_PICTURES = {".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+FILE_SUFFIXES = {".png", ".npy", ".txt", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 @contextmanager
@@ -46,18 +46,18 @@ def _keep_freed_memory() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, most)
 
 
-def check_out(out: Path) -> None:
-    """Checks, before any work is done, that `out` can be a .png (a sheet) or a folder (a .png an image).
+def check_out(out: Path, suffix: str = ".png") -> None:
+    """Checks, before any work is done, that `out` can be one file of that suffix or a folder of such files.
 
     Raises:
         ValueError: it cannot.
     """
-    if out.suffix in OTHER_PICTURES:
-        raise ValueError(f"--out is {out}; give a .png for one sheet, or a folder for one .png an image")
-    if is_sheet(out) and out.is_dir():
-        raise ValueError(f"--out is {out}, which is a folder; give another name for the sheet")
-    if not is_sheet(out) and out.exists() and not out.is_dir():
-        raise ValueError(f"--out is {out}, which is a file; give a folder or a .png")
+    if out.suffix in FILE_SUFFIXES - {suffix}:
+        raise ValueError(f"--out is {out}; give a {suffix} for all images, or a folder for one {suffix} an image")
+    if out.suffix == suffix and out.is_dir():
+        raise ValueError(f"--out is {out}, which is a folder; give another name for the file")
+    if out.suffix != suffix and out.exists() and not out.is_dir():
+        raise ValueError(f"--out is {out}, which is a file; give a folder or a {suffix}")
     for parent in out.parents:
         if parent.exists() and not parent.is_dir():
             raise ValueError(f"--out is {out}, but {parent} is a file")

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from pixelseq.draw import Draw, Noise
 from pixelseq.model import PixelRNN
-from pixelseq.sampling import Draw, Noise, walk_row
+from pixelseq.walker import start_walk
 
 
 def complete(
@@ -17,6 +18,7 @@ def complete(
     num: int = 1,
     seed: int | torch.Generator = 0,
     temperature: float = 1.0,
+    top_k: int = 0,
     top_p: float = 1.0,
     progress: bool = False,
     *,
@@ -34,6 +36,7 @@ def complete(
         num: completions of each image.
         seed: completion n of image b is drawn as sample first + b * num + n would be.
         temperature: see `Draw`.
+        top_k: see `Draw`.
         top_p: see `Draw`.
         progress: show a bar.
         first: index of the first completion, for a request that is made in parts.
@@ -58,8 +61,8 @@ def complete(
     images = torch.where(known[:, None], images, torch.zeros_like(images))
     model.check_images(images)
 
-    draw = Draw(temperature, top_p)
-    state = model.init_state(B, W)
+    draw = Draw(temperature, top_k, top_p)
+    walker = start_walk(model, B, W)
     noise = Noise(seed, range(first, first + B * num), model.device)
     shared_rows = int(known.all(dim=2).all(dim=0).long().cumprod(0).sum())  # walked once, not once a completion
     given, is_known = images, known
@@ -67,11 +70,11 @@ def complete(
     for i in tqdm(range(H), desc="completing", unit="row", disable=not progress):
         uniform = noise.row(W, C)
         if i < shared_rows:
-            row = walk_row(model, state, draw, uniform[::num], images[:, :, i], known[:, i])
+            row, _ = walker.walk(uniform[::num], draw, images[:, :, i], known[:, i])
             rows.append(row.repeat_interleave(num, dim=0))
             continue
         if i == shared_rows:
-            state = state.expand(num)
+            walker = walker.select(torch.arange(B * num, device=model.device) // num)
             given, is_known = (tensor.repeat_interleave(num, dim=0) for tensor in (images, known))
-        rows.append(walk_row(model, state, draw, uniform, given[:, :, i], is_known[:, i]))
+        rows.append(walker.walk(uniform, draw, given[:, :, i], is_known[:, i])[0])
     return torch.stack(rows, dim=2).unflatten(0, (B, num))

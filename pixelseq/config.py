@@ -1,4 +1,4 @@
-"""The configuration of a model: everything that fixes its shapes, saved beside its weights."""
+"""The configuration of a model: everything that fixes its shapes and names its levels, saved beside its weights."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-FORMAT_VERSION = 1
+from pixelseq.legend import check_legend
+
+FORMAT_VERSION = 2
 
 BlockName = Literal["row", "diagonal", "conv"]
-HeadName = Literal["categorical"]
+HeadName = Literal["categorical", "logistic_mixture"]
 PixelsName = Literal["ordinal", "categorical"]
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Shapes of a PixelRNN (van den Oord et al. 2016, arXiv:1601.06759, table 1).
+    """Shapes and levels of a PixelRNN (van den Oord et al. 2016, arXiv:1601.06759, table 1).
 
     Raises:
         ValueError: a field is out of its range.
@@ -37,11 +39,15 @@ class ModelConfig:
     head_features: int = 64
     """Features of the head's hidden layer."""
     head: HeadName = "categorical"
-    """Distribution of the next value: categorical (one logit a level)."""
+    """Distribution of the next value: categorical (one logit a level) or logistic_mixture (for ordinal pixels)."""
+    mixtures: int = 10
+    """Components of the logistic mixture."""
     pixels: PixelsName = "ordinal"
     """How levels enter: ordinal (numbers in [-1, 1]) or categorical (a learned embedding, for tiles and tokens)."""
     dropout: float = 0.0
     """Share of each block's hidden features that is dropped in training."""
+    legend: str | None = None
+    """A character for each level, to write images as text (tile maps)."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.blocks, tuple | list):
@@ -56,11 +62,18 @@ class ModelConfig:
         for name, choices in (("head", get_args(HeadName)), ("pixels", get_args(PixelsName))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"ModelConfig.{name} is {getattr(self, name)!r}; choose from {', '.join(choices)}")
+        if self.head == "logistic_mixture" and self.pixels == "categorical":
+            raise ValueError(
+                "ModelConfig.head is 'logistic_mixture', which needs ordered levels, and ModelConfig.pixels is "
+                "'categorical'; choose the head 'categorical' or the pixels 'ordinal'"
+            )
         for block in self.blocks:
             if block not in get_args(BlockName):
                 raise ValueError(f"ModelConfig.blocks has {block!r}; choose from {', '.join(get_args(BlockName))}")
         if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
             raise ValueError(f"ModelConfig.dropout is {self.dropout!r}; it must be at least 0 and below 1")
+        if self.legend is not None:
+            check_legend(self.legend, self.levels)
 
     @property
     def features(self) -> int:
@@ -105,4 +118,5 @@ _LEAST = {
     "context_kernel": 3,
     "context_blocks": 0,
     "head_features": 1,
+    "mixtures": 1,
 }

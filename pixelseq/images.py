@@ -1,6 +1,7 @@
 """Levels as pictures and back.
 
-Level v of V is shade round(255 v / (V - 1)) of an 8-bit picture. Shapes: C colours, H rows, W columns.
+Level v of V is shade round(255 v / (V - 1)) of an 8-bit picture; where levels have no order (`ModelConfig.pixels` is
+"categorical"), it is colour v of a palette. Shapes: C colours, H rows, W columns, V levels.
 """
 
 from __future__ import annotations
@@ -10,21 +11,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from pixelseq.config import PixelsName
 from pixelseq.files import whole_file
+from pixelseq.palette import GAP_COLOUR, UNKNOWN_COLOUR, palette
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 READABLE_MODES = {1: ("1", "L"), 3: ("RGB",), 4: ("RGBA",)}
-UNKNOWN_COLOUR = (64, 96, 176)
-GAP_COLOUR = (255, 255, 255)
+PALETTE_MODES = ("RGB", "P")
 SHEET_CELL = 64
 """Cells of a contact sheet are magnified to about this many pixels on their shorter side."""
 
 
-def check_pictures(channels: int, levels: int) -> None:
+def check_pictures(channels: int, levels: int, pixels: PixelsName = "ordinal") -> None:
     """Raises ValueError where images of these channels and levels cannot be 8-bit pictures."""
+    if pixels == "categorical" and channels != 1:
+        raise ValueError(f"a pixel of {channels} levels without an order has no colour; pictures of such levels have 1")
     if channels not in MODES:
         raise ValueError(f"an image of {channels} channels is no picture; pictures have 1, 3 or 4")
     if levels > 256:
@@ -36,50 +41,75 @@ def shades(levels: int) -> Tensor:
     return (torch.arange(levels) * (255 / (levels - 1))).round().to(torch.uint8)
 
 
-def to_picture(image: Tensor, levels: int) -> Image.Image:
-    """An image of levels [C, H, W] as a picture of its own size: gray, RGB or RGBA for C = 1, 3, 4.
+def to_picture(image: Tensor, levels: int, pixels: PixelsName = "ordinal") -> Image.Image:
+    """An image of levels [C, H, W] as a picture of its own size.
+
+    Args:
+        image: levels.
+        levels: V.
+        pixels: "ordinal", gray, RGB or RGBA for C = 1, 3, 4; "categorical", with a palette that the picture holds.
 
     Raises:
         ValueError: another C, or too many levels.
     """
     C = image.shape[0]
-    check_pictures(C, levels)
-    pixels = shades(levels)[image.cpu().long()].permute(1, 2, 0).numpy()
-    return Image.fromarray(pixels[:, :, 0] if C == 1 else pixels)
+    check_pictures(C, levels, pixels)
+    if pixels == "categorical":
+        picture = Image.fromarray(image[0].cpu().to(torch.uint8).numpy())
+        picture.putpalette(palette(levels).tobytes())
+        return picture
+    values = shades(levels)[image.cpu().long()].permute(1, 2, 0).numpy()
+    return Image.fromarray(values[:, :, 0] if C == 1 else values)
 
 
-def read_image(path: Path, channels: int, levels: int, known: Callable[[int, int], Tensor] | None = None) -> Tensor:
-    """Reads a picture as levels [C, H, W], uint8.
+def read_image(
+    path: Path,
+    channels: int,
+    levels: int,
+    known: Callable[[int, int], Tensor] | None = None,
+    pixels: PixelsName = "ordinal",
+) -> Tensor:
+    """Reads a picture as levels [C, H, W], uint8: the inverse of `to_picture`.
 
     Args:
         path: a file that Pillow reads.
         channels: C, 1 (gray), 3 (RGB) or 4 (RGBA).
-        levels: V; every known shade of the picture must be that of a level.
-        known: from H and W, the mask [H, W] of the pixels that count; the others may have foreign shades, read as
-            level 0. All count by default.
+        levels: V; every known pixel of the picture must look like a level.
+        known: from H and W, the mask [H, W] of the pixels that count; the others may look like anything, and are read
+            as level 0 where they look like no level. All count by default.
+        pixels: as in `to_picture`.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no picture, other channels, or shades that are no level's.
+        ValueError: no picture, other channels, or pixels that look like no level.
     """
-    check_pictures(channels, levels)
+    check_pictures(channels, levels, pixels)
     picture = _open(path)
-    if picture.mode not in READABLE_MODES[channels]:
-        kind = READABLE_MODES[channels][-1]
-        raise ValueError(f"{path} is a picture of mode {picture.mode}; the model has {channels} channels (mode {kind})")
-    size = (picture.height, picture.width)
-    pixels = torch.from_numpy(np.array(picture.convert(MODES[channels]))).view(*size, channels).permute(2, 0, 1)
-    level_of_shade = torch.full((256,), -1, dtype=torch.int16)
-    level_of_shade[shades(levels).long()] = torch.arange(levels, dtype=torch.int16)
-    image = level_of_shade[pixels.long()]
-    if known is not None:
-        image[:, ~known(*size)] = image[:, ~known(*size)].clamp(min=0)
-    if (foreign := (image < 0)).any():
+    modes = PALETTE_MODES if pixels == "categorical" else READABLE_MODES[channels]
+    if picture.mode not in modes:
         raise ValueError(
-            f"{path} has more shades than the model's {levels} levels, such as {int(pixels[foreign][0])}; "
+            f"{path} is a picture of mode {picture.mode}; the model has {channels} channels (mode {modes[-1]})"
+        )
+    if pixels == "categorical":
+        values, looks = _packed(np.array(picture.convert("RGB")))[None], _packed(palette(levels))
+    else:
+        values = np.array(picture.convert(MODES[channels])).reshape(picture.height, picture.width, channels)
+        values, looks = values.transpose(2, 0, 1), shades(levels).numpy()
+    image = _find(values, looks)
+    if known is not None:
+        unknown = ~known(picture.height, picture.width).numpy()
+        image[:, unknown] = image[:, unknown].clip(min=0)
+    if (foreign := image < 0).any():
+        value = values[foreign][0]
+        if pixels == "categorical":
+            raise ValueError(
+                f"{path} has colours that no level has, such as #{value:06x}; use those of the model's own pictures"
+            )
+        raise ValueError(
+            f"{path} has more shades than the model's {levels} levels, such as {value}; "
             f"quantise it first to round(255 * level / {levels - 1})"
         )
-    return image.to(torch.uint8)
+    return torch.from_numpy(image.astype(np.uint8))
 
 
 def read_mask(path: Path) -> Tensor:
@@ -112,14 +142,18 @@ def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
     return sheet
 
 
-def sample_sheet(images: Tensor, levels: int, columns: int) -> Image.Image:
+def sample_sheet(images: Tensor, levels: int, columns: int, pixels: PixelsName = "ordinal") -> Image.Image:
     """A contact sheet of images [N, C, H, W], `columns` a row."""
-    pictures = [to_picture(image, levels) for image in images]
+    pictures = [to_picture(image, levels, pixels) for image in images]
     return contact_sheet([pictures[k : k + columns] for k in range(0, len(pictures), columns)])
 
 
 def completion_sheet(
-    images: Sequence[Tensor], known: Sequence[Tensor], completions: Sequence[Tensor], levels: int
+    images: Sequence[Tensor],
+    known: Sequence[Tensor],
+    completions: Sequence[Tensor],
+    levels: int,
+    pixels: PixelsName = "ordinal",
 ) -> Image.Image:
     """A contact sheet with an image a row: the original, its known part, then its completions.
 
@@ -128,14 +162,15 @@ def completion_sheet(
         known: masks, each [H, W]; what is unknown is shown blue.
         completions: levels, each [num, C, H, W].
         levels: V.
+        pixels: as in `to_picture`.
     """
     rows = []
     for image, mask, completed in zip(images, known, completions, strict=True):
-        original = to_picture(image, levels)
+        original = to_picture(image, levels, pixels)
         given = original.convert("RGB")
         unknown = Image.fromarray((~mask.cpu()).numpy().astype(np.uint8) * 255)
         given.paste(UNKNOWN_COLOUR, (0, 0), unknown)
-        rows.append([original, given, *(to_picture(one, levels) for one in completed)])
+        rows.append([original, given, *(to_picture(one, levels, pixels) for one in completed)])
     return contact_sheet(rows)
 
 
@@ -143,6 +178,25 @@ def save_png(picture: Image.Image, path: Path) -> None:
     """Writes a PNG, whole or not at all."""
     with whole_file(path) as beside:
         picture.save(beside, format="PNG")
+
+
+def save_levels(levels: Tensor, count: int, path: Path) -> None:
+    """Writes levels as a .npy of the smallest unsigned integers that hold `count` levels, whole or not at all."""
+    with whole_file(path) as beside, beside.open("wb") as file:
+        np.save(file, levels.cpu().numpy().astype(np.min_scalar_type(count - 1)))
+
+
+def _packed(colours: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """RGB colours [..., 3] as one number each, 0xrrggbb."""
+    red, green, blue = np.moveaxis(colours.astype(np.int32), -1, 0)
+    return red << 16 | green << 8 | blue
+
+
+def _find(values: NDArray[np.integer], looks: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The level that looks like each value, given what each looks like [V]; -1 where none does."""
+    order = looks.argsort()
+    closest = order[np.searchsorted(looks, values, sorter=order).clip(max=len(looks) - 1)]
+    return np.where(looks[closest] == values, closest, -1)
 
 
 def _open(path: Path) -> Image.Image:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -19,6 +18,8 @@ from pixelseq.layers import (
     ContextEncoder,
     ConvBlock,
     DiagonalBiLSTM,
+    Head,
+    LogisticMixtureHead,
     MaskedConv,
     PixelEncoding,
     ResidualBlock,
@@ -61,9 +62,14 @@ class PixelRNN(nn.Module):
             ResidualBlock(BLOCK_LAYERS[name](config.features, config.hidden), config.hidden, config.dropout)
             for name in config.blocks
         )
-        self.head = CategoricalHead(
-            config.features, config.channels, self.pixels.features, config.head_features, config.levels
-        )
+        self.head = self._build_head()
+
+    def _build_head(self) -> Head:
+        config = self.config
+        F, C, Q = config.features, config.channels, self.pixels.features
+        if config.head == "logistic_mixture":
+            return LogisticMixtureHead(F, C, config.head_features, config.levels, config.mixtures)
+        return CategoricalHead(F, C, Q, config.head_features, config.levels)
 
     @property
     def device(self) -> torch.device:
@@ -88,7 +94,8 @@ class PixelRNN(nn.Module):
         Raises:
             ValueError: another shape or type, or a level that the model does not have.
         """
-        return rearrange(self._image_logits(images).log_softmax(-1), "b h w c v -> b v c h w")
+        _, pixels = self._encode(images)
+        return rearrange(self.log_probs(pixels), "b h w c v -> b v c h w")
 
     def nll(self, images: Tensor) -> Tensor:
         """Negative log-likelihood of every value, given the values before it.
@@ -102,18 +109,18 @@ class PixelRNN(nn.Module):
         Raises:
             ValueError: as `forward`.
         """
-        logits = self._image_logits(images)
-        levels = rearrange(images, "b c h w -> b h w c").long()
-        nats = F.cross_entropy(logits.flatten(0, -2), levels.flatten(), reduction="none")
-        return rearrange(nats.view(levels.shape), "b h w c -> b c h w")
+        levels, pixels = self._encode(images)
+        return rearrange(self.head.nll(self.features(pixels), pixels, levels), "b h w c -> b c h w")
 
-    def _image_logits(self, images: Tensor) -> Tensor:
+    def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Checked levels [B, H, W, C], int64, and what the network sees of them [B, H, W, C, Q]."""
         self.check_images(images)
-        return self.logits(self.pixels(rearrange(images, "b c h w -> b h w c")))
+        levels = rearrange(images, "b c h w -> b h w c").long()
+        return levels, self.pixels(levels)
 
-    def logits(self, pixels: Tensor) -> Tensor:
-        """Logits from encoded pixels, differentiable in them: [B, H, W, C, Q] -> [B, H, W, C, V]."""
-        return self.head(self.features(pixels), pixels)
+    def log_probs(self, pixels: Tensor) -> Tensor:
+        """Log-probabilities from encoded pixels, differentiable in them: [B, H, W, C, Q] -> [B, H, W, C, V], nats."""
+        return self.head.log_probs(self.features(pixels), pixels)
 
     def features(self, pixels: Tensor) -> Tensor:
         """The trunk: encoded pixels [B, H, W, C, Q] -> features [B, H, W, F] of strictly earlier pixels."""
@@ -167,7 +174,7 @@ class PixelRNN(nn.Module):
         """
         if earlier.shape[1] >= self.config.channels:
             raise ValueError(f"{earlier.shape[1]} colours are given; a pixel has {self.config.channels}")
-        return self.head.channel_logits(features, self.pixels(earlier)).log_softmax(-1)
+        return self.head.channel_log_probs(features, self.pixels(earlier))
 
     @torch.no_grad()
     def feed(self, state: State, pixel: Tensor) -> None:

@@ -38,7 +38,9 @@ class Arguments:
     seed: int = 0
     """Completion n of image b is drawn as sample b * num + n of this seed would be."""
     temperature: float = 1.0
-    """Below 1 likelier images, above 1 more varied ones."""
+    """Below 1 likelier images, above 1 more varied ones; 0 takes the likeliest level of every pixel."""
+    top_k: int = 0
+    """Draw only from so many of the likeliest levels; 0 for all."""
     top_p: float = 1.0
     """Draw only from the likeliest levels that hold this probability."""
     out: Path = Path("completions.png")
@@ -52,11 +54,11 @@ def main(arguments: Arguments) -> None:
     paths = pictures_of(arguments)
     mask = None if arguments.mask is None else read_mask(arguments.mask)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(set_up_torch())
-    channels, levels = model.config.channels, model.config.levels
+    channels, levels, pixels = model.config.channels, model.config.levels, model.config.pixels
     images, known = [], []
     for path in paths:
         known_of = partial(known_pixels, path, arguments.known_rows, mask)
-        image = read_image(path, channels, levels, known_of)
+        image = read_image(path, channels, levels, known_of, pixels)
         images.append(image)
         known.append(known_of(image.shape[1], image.shape[2]))
     completions = [
@@ -67,6 +69,7 @@ def main(arguments: Arguments) -> None:
             arguments.num,
             arguments.seed,
             arguments.temperature,
+            arguments.top_k,
             arguments.top_p,
             progress=True,
             first=k * arguments.num,
@@ -74,11 +77,11 @@ def main(arguments: Arguments) -> None:
         for k, (image, is_known) in enumerate(zip(images, known, strict=True))
     ]
     if is_sheet(arguments.out):
-        save_png(completion_sheet(images, known, completions, levels), arguments.out)
+        save_png(completion_sheet(images, known, completions, levels, pixels), arguments.out)
     else:
         for path, completed in zip(paths, completions, strict=True):
             for n, image in enumerate(completed):
-                save_png(to_picture(image, levels), arguments.out / f"{path.stem}-{n}.png")
+                save_png(to_picture(image, levels, pixels), arguments.out / f"{path.stem}-{n}.png")
     print(f"wrote {arguments.num} completions of {len(images)} images to {arguments.out}")
 
 

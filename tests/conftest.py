@@ -12,6 +12,9 @@ os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="pixelseq-")
 import pytest
 import torch
 
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read when a Triton kernel is defined: it then runs on NumPy
+
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["HF_DATASETS_CACHE"], ignore_errors=True)

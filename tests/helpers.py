@@ -12,6 +12,8 @@ from torch import Tensor
 
 from pixelseq import ModelConfig, PixelRNN
 
+HEADS = ["categorical", "logistic_mixture"]
+
 
 def small_model(scale: float = 1.0, **fields: object) -> PixelRNN:
     """A small model in float64 and evaluation mode; `scale` multiplies its weights, for less even distributions."""

@@ -24,9 +24,11 @@ def saved(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("pixels", ["ordinal", "categorical"])
-def test_save_load_equal_outputs(tmp_path: Path, pixels: str) -> None:
-    model = small_model(levels=3, channels=3, pixels=pixels, blocks=("row", "diagonal", "conv")).float()
+@pytest.mark.parametrize(
+    "own", [{}, {"pixels": "categorical", "legend": "#-o"}, {"head": "logistic_mixture"}], ids=["", "tiles", "mixture"]
+)
+def test_save_load_equal_outputs(tmp_path: Path, own: dict[str, object]) -> None:
+    model = small_model(levels=3, channels=3, blocks=("row", "diagonal", "conv"), **own).float()
     model.save_pretrained(tmp_path / "m")
     loaded = PixelRNN.from_pretrained(tmp_path / "m")
     images = torch.randint(3, (2, 3, 4, 5))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from pixelseq import ModelConfig
 
 
-def test_round_trip() -> None:
-    config = ModelConfig(channels=3, levels=256, blocks=("diagonal", "conv"), pixels="categorical", dropout=0.1)
+@pytest.mark.parametrize("own", [{"pixels": "categorical"}, {"head": "logistic_mixture", "mixtures": 5}])
+def test_round_trip(own: dict[str, Any]) -> None:
+    config = ModelConfig(channels=3, levels=256, blocks=("diagonal", "conv"), dropout=0.1, **own)
     assert ModelConfig.from_json(config.to_json()) == config
 
 
@@ -24,7 +26,9 @@ def test_round_trip() -> None:
         ({"context_kernel": 1}, "context_kernel is 1"),
         ({"blocks": ("row", "colum")}, "'colum'; choose from row, diagonal, conv"),
         ({"blocks": 5}, "blocks is 5"),
-        ({"head": "gaussian"}, "'gaussian'; choose from categorical"),
+        ({"head": "gaussian"}, "'gaussian'; choose from categorical, logistic_mixture"),
+        ({"mixtures": 0}, "mixtures is 0"),
+        ({"head": "logistic_mixture", "pixels": "categorical"}, "needs ordered levels"),
         ({"pixels": "nominal"}, "'nominal'; choose from ordinal, categorical"),
         ({"dropout": 1.0}, r"dropout is 1\.0"),
     ],
@@ -39,7 +43,7 @@ def test_a_field_out_of_range_is_named(fields: dict[str, object], message: str) 
     ("change", "message"),
     [
         ({"colour": 1}, "unknown keys: colour"),
-        ({"format_version": 99}, "format_version 99; this pixelseq reads 1"),
+        ({"format_version": 99}, "format_version 99; this pixelseq reads 2"),
         ({"format_version": None}, "format_version None"),
         ({"levels": "many"}, "levels is 'many'"),
         ({"blocks": "row"}, "blocks is 'row'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -14,10 +15,13 @@ from pixelseq.images import (
     contact_sheet,
     read_image,
     read_mask,
+    sample_sheet,
+    save_levels,
     save_png,
     shades,
     to_picture,
 )
+from pixelseq.palette import palette
 
 
 @pytest.mark.parametrize("levels", [2, 3, 17, 256])
@@ -106,3 +110,47 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
         save_png(Broken(), tmp_path / "a.png")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
     assert (tmp_path / "a.png").read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("levels", [2, 6, 13, 256])
+def test_tiles_round_trip_through_a_png_with_a_palette(tmp_path: Path, levels: int) -> None:
+    image = torch.randint(levels, (1, 20, 16))
+    save_png(to_picture(image, levels, "categorical"), tmp_path / "p.png")
+    with Image.open(tmp_path / "p.png") as picture:
+        assert (picture.mode, picture.size) == ("P", (16, 20))
+        picture.convert("RGB").save(tmp_path / "rgb.png")  # as a paint program may
+    for name in ("p.png", "rgb.png"):
+        assert torch.equal(read_image(tmp_path / name, 1, levels, pixels="categorical").long(), image)
+
+
+def test_pictures_that_are_no_tile_maps(tmp_path: Path) -> None:
+    Image.new("L", (3, 2)).save(tmp_path / "gray.png")
+    Image.new("RGB", (3, 2), (1, 2, 3)).save(tmp_path / "rgb.png")
+    with pytest.raises(ValueError, match=r"mode L; the model has 1 channels \(mode P\)"):
+        read_image(tmp_path / "gray.png", 1, 6, pixels="categorical")
+    with pytest.raises(ValueError, match="colours that no level has, such as #010203"):
+        read_image(tmp_path / "rgb.png", 1, 6, pixels="categorical")
+    nothing_known = read_image(tmp_path / "rgb.png", 1, 6, lambda H, W: torch.zeros(H, W).bool(), "categorical")
+    assert nothing_known.tolist() == [[[0, 0, 0], [0, 0, 0]]]
+    with pytest.raises(ValueError, match="3 levels without an order has no colour"):
+        check_pictures(3, 6, "categorical")
+
+
+def test_sheets_show_tiles_in_the_colours_of_the_palette() -> None:
+    image = torch.tensor([[[5, 5], [3, 3]]])
+    colours = [tuple(colour) for colour in palette(6).tolist()]
+    sheet = sample_sheet(image[None], 6, 1, "categorical")
+    assert [sheet.getpixel((20, 20)), sheet.getpixel((20, 20 + 32))] == [colours[5], colours[3]]
+    known = torch.tensor([[True, True], [False, False]])
+    sheet = completion_sheet([image], [known], [image[None]], 6, "categorical")
+    assert sheet.getpixel((20, 20)) == colours[5]
+    assert sheet.getpixel((20 + 64 + 16, 20 + 32)) == (64, 96, 176)
+
+
+def test_arrays_hold_levels_in_the_smallest_integers(tmp_path: Path) -> None:
+    for levels, dtype in ((2, np.uint8), (256, np.uint8), (257, np.uint16)):
+        images = torch.randint(levels, (3, 1, 4, 5))
+        save_levels(images, levels, tmp_path / "a.npy")
+        found = np.load(tmp_path / "a.npy")
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from helpers import all_images, small_model
+from helpers import HEADS, all_images, small_model
 from relations import BLOCKS, compose, mask_a, mask_b, reached, relation, residual
 from torch import Tensor
 
@@ -38,7 +38,7 @@ def values_reached(model: PixelRNN, channels: int, height: int, width: int) -> T
     Q = model.pixels.features
 
     def function(values: Tensor) -> Tensor:  # [1, H, W * C, Q] -> [1, H, W * C, V]
-        return model.logits(values.unflatten(2, (width, channels))).flatten(2, 3)
+        return model.log_probs(values.unflatten(2, (width, channels))).flatten(2, 3)
 
     return reached(function, (1, height, width * channels, Q), tries=4)
 
@@ -46,8 +46,11 @@ def values_reached(model: PixelRNN, channels: int, height: int, width: int) -> T
 @pytest.mark.parametrize("size", SIZES, ids=size_id)
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("blocks", STACKS, ids=stack_id)
-def test_sees_exactly_what_its_layers_allow(size: tuple[int, int], channels: int, blocks: tuple[str, ...]) -> None:
-    model = small_model(channels=channels, blocks=blocks, hidden=6, head_features=16)
+@pytest.mark.parametrize("head", HEADS)
+def test_sees_exactly_what_its_layers_allow(
+    size: tuple[int, int], channels: int, blocks: tuple[str, ...], head: str
+) -> None:
+    model = small_model(channels=channels, blocks=blocks, hidden=6, head_features=16, head=head)
     expected = value_relation(trunk_relation(*size, 3, 1, blocks), channels)
     assert torch.equal(values_reached(model, channels, *size), expected)
 
@@ -69,11 +72,14 @@ def test_categorical_pixels_see_every_earlier_value() -> None:
     ("levels", "channels", "height", "width"),
     [(2, 1, 2, 3), (2, 1, 3, 2), (3, 1, 2, 2), (2, 3, 1, 2), (2, 4, 2, 1), (2, 1, 1, 6), (2, 1, 6, 1)],
 )
-@pytest.mark.parametrize("pixels", ["ordinal", "categorical"])
+@pytest.mark.parametrize(
+    ("pixels", "head"), [("ordinal", "categorical"), ("categorical", "categorical"), ("ordinal", "logistic_mixture")]
+)
 def test_probabilities_of_all_images_sum_to_one(
-    levels: int, channels: int, height: int, width: int, pixels: str
+    levels: int, channels: int, height: int, width: int, pixels: str, head: str
 ) -> None:
-    model = small_model(2.0, levels=levels, channels=channels, pixels=pixels, blocks=("row", "diagonal", "conv"))
+    blocks = ("row", "diagonal", "conv")
+    model = small_model(2.0, levels=levels, channels=channels, pixels=pixels, head=head, blocks=blocks)
     images = all_images(levels, channels, height, width)
     likelihoods = (-model.nll(images).sum((1, 2, 3))).exp()
     assert likelihoods.sum().item() == pytest.approx(1, abs=1e-12)
@@ -81,8 +87,9 @@ def test_probabilities_of_all_images_sum_to_one(
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_nll_is_the_entry_of_the_table(channels: int) -> None:
-    model = small_model(2.0, levels=5, channels=channels)
+@pytest.mark.parametrize("head", HEADS)
+def test_nll_is_the_entry_of_the_table(channels: int, head: str) -> None:
+    model = small_model(2.0, levels=5, channels=channels, head=head)
     images = torch.randint(5, (2, channels, 3, 4), dtype=torch.uint8)
     table = model(images)
     assert table.shape == (2, 5, channels, 3, 4)
@@ -93,9 +100,10 @@ def test_nll_is_the_entry_of_the_table(channels: int) -> None:
 
 @pytest.mark.parametrize("size", [(1, 5), (5, 1), (3, 4), (4, 3), (1, 1)], ids=size_id)
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_stepping_equals_forward(size: tuple[int, int], channels: int) -> None:
+@pytest.mark.parametrize("head", HEADS)
+def test_stepping_equals_forward(size: tuple[int, int], channels: int, head: str) -> None:
     H, W = size
-    model = small_model(2.0, channels=channels, levels=5, blocks=("row", "diagonal", "conv", "diagonal"))
+    model = small_model(2.0, channels=channels, levels=5, blocks=("row", "diagonal", "conv", "diagonal"), head=head)
     images = torch.randint(5, (2, channels, H, W))
     expected = model(images)
     state = model.init_state(2, W)
@@ -220,10 +228,11 @@ def test_step_and_feed_take_turns() -> None:
 
 
 @pytest.mark.requires_cuda
-def test_cuda_equals_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("head", HEADS)
+def test_cuda_equals_cpu(monkeypatch: pytest.MonkeyPatch, head: str) -> None:
     monkeypatch.setenv("PIXELSEQ_BACKEND", "reference")  # no fast backend there yet
     torch.use_deterministic_algorithms(False)  # cumsum has no deterministic CUDA kernel
-    model = small_model(levels=5, channels=3, blocks=("row", "diagonal", "conv"))
+    model = small_model(levels=5, channels=3, blocks=("row", "diagonal", "conv"), head=head)
     images, known = torch.randint(5, (2, 3, 4, 5)), torch.rand(2, 4, 5) < 0.5
     results = []
     for device in ("cpu", "cuda"):

@@ -6,11 +6,11 @@ from itertools import islice
 
 import pytest
 import torch
-from helpers import all_images, small_model
+from helpers import HEADS, all_images, small_model
 from scipy.stats import chisquare
 
 from pixelseq import sample, stream
-from pixelseq.sampling import Draw, Noise
+from pixelseq.draw import Draw, Noise
 
 DRAWS = 20_000
 
@@ -26,11 +26,22 @@ def test_frequencies_match_the_exact_probabilities() -> None:
     assert chisquare(counts, wrong * DRAWS).pvalue < 1e-6  # the test can fail
 
 
-def test_frequencies_of_colours_match_the_exact_probabilities() -> None:
-    model = small_model(2.0, channels=3, levels=2)
+@pytest.mark.parametrize("head", HEADS)
+def test_frequencies_of_colours_match_the_exact_probabilities(head: str) -> None:
+    model = small_model(2.0, channels=3, levels=2, head=head)
     exact = (-model.nll(all_images(2, 3, 1, 1)).sum((1, 2, 3))).exp().detach()
     drawn = sample(model, DRAWS, 1, 1, seed=1).flatten(1)
     counts = (drawn * torch.tensor([4, 2, 1])).sum(1).bincount(minlength=8)
+    assert chisquare(counts, exact * DRAWS).pvalue > 0.01
+
+
+@pytest.mark.parametrize("levels", [2, 5, 17, 256])
+@pytest.mark.parametrize("head", HEADS)
+def test_frequencies_of_levels_match_the_table(head: str, levels: int) -> None:
+    model = small_model(2.0, levels=levels, head=head)
+    exact = model(torch.zeros(1, 1, 1, 1, dtype=torch.long)).exp().flatten().detach()
+    drawn = torch.cat([sample(model, 2000, 1, 1, seed=1, first=first) for first in range(0, DRAWS, 2000)])
+    counts = drawn.flatten().bincount(minlength=levels)
     assert chisquare(counts, exact * DRAWS).pvalue > 0.01
 
 
@@ -74,6 +85,19 @@ def test_a_temperature_close_to_zero_takes_the_likeliest_level() -> None:
     assert set(Draw(temperature=1e-310)(log_probs, torch.arange(1000) / 1000).tolist()) == {1}
 
 
+def test_top_k_keeps_the_likeliest_levels() -> None:
+    log_probs = torch.tensor([[0.2, 0.5, 0.3]]).log().expand(1000, 3)
+    uniform = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
+    assert set(Draw(top_k=1)(log_probs, uniform).tolist()) == {1}
+    assert Draw(top_k=2)(log_probs, uniform).bincount().tolist() == [0, 625, 375]
+    assert Draw(top_k=3)(log_probs, uniform).bincount().tolist() == Draw()(log_probs, uniform).bincount().tolist()
+
+
+def test_temperature_0_takes_the_likeliest_level_the_first_of_equals() -> None:
+    log_probs = torch.tensor([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4]]).log()
+    assert Draw(temperature=0)(log_probs, torch.tensor([0.99, 0.99])).tolist() == [1, 0]
+
+
 def test_top_p_keeps_the_fewest_levels_that_hold_it() -> None:
     log_probs = torch.tensor([0.1, 0.6, 0.3], dtype=torch.float64).log().expand(1000, 3)
     uniform = torch.arange(1000) / 1000
@@ -103,7 +127,9 @@ def test_noise_is_uniform_and_below_one() -> None:
         ({"num": 0}, "num is 0"),
         ({"height": 0}, "height is 0"),
         ({"width": 0}, "width 0"),
-        ({"temperature": 0.0}, r"temperature is 0\.0"),
+        ({"temperature": -0.1}, r"temperature is -0\.1"),
+        ({"temperature": float("nan")}, "temperature is nan"),
+        ({"top_k": -1}, "top_k is -1"),
         ({"top_p": 0.0}, r"top_p is 0\.0"),
         ({"top_p": 1.5}, r"top_p is 1\.5"),
         ({"seed": -1}, "seed is -1"),

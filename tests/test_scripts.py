@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pixelseq import PixelRNN, sample
+from pixelseq import ModelConfig, PixelRNN, sample
 from pixelseq.images import read_image, save_png, to_picture
 
 ROOT = Path(__file__).parents[1]
@@ -199,6 +199,51 @@ def test_completions_of_a_file_a_folder_and_a_mask(trained: Path) -> None:
         assert (trained / f"same/{k}-0.png").read_bytes() == (trained / f"pictures/{k}.png").read_bytes()
 
 
+LEGEND = "#-DHMT"
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an untrained model of tile maps in runs/tiles."""
+    folder = tmp_path_factory.mktemp("tiles")
+    config = ModelConfig(levels=6, pixels="categorical", hidden=4, blocks=("diagonal",), legend=LEGEND)
+    PixelRNN(config).save_pretrained(folder / "runs/tiles/checkpoint")
+    return folder
+
+
+@pytest.mark.parametrize("suffix", ["png", "npy", "txt"])
+def test_tile_maps_in_each_format(tiles: Path, suffix: str) -> None:
+    arguments = ["sample/run.py", "--num", 3, "--height", 9, "--width", 7, "--format", suffix]
+    for out in ([], ["--out", suffix]):
+        done = run(tiles, *arguments, *out)
+        assert done.returncode == 0, done.stderr
+    expected = sample(PixelRNN.from_pretrained(tiles / "runs/tiles"), 3, 9, 7)
+    texts = ["".join("".join(LEGEND[v] for v in row) + "\n" for row in image[0]) for image in expected.tolist()]
+    together = tiles / f"samples.{suffix}"
+    for k in range(3):
+        alone = tiles / suffix / f"{k:05}.{suffix}"
+        if suffix == "png":
+            assert torch.equal(read_image(alone, 1, 6, pixels="categorical").long(), expected[k])
+        elif suffix == "npy":
+            assert np.array_equal(np.load(alone), expected[k])
+            assert np.load(together).shape == (3, 1, 9, 7)
+        else:
+            assert alone.read_text() == texts[k]
+            assert together.read_text() == "\n".join(texts)
+
+
+def test_tile_maps_are_completed(tiles: Path) -> None:
+    image = torch.randint(6, (1, 8, 5))
+    save_png(to_picture(image, 6, "categorical"), tiles / "map.png")
+    arguments = ["sample/complete.py", "--image", "map.png", "--known-rows", 3, "--num", 2]
+    for out in ("sheet.png", "completed"):
+        done = run(tiles, *arguments, "--out", out)
+        assert done.returncode == 0, done.stderr
+    for n in range(2):
+        completed = read_image(tiles / f"completed/map-{n}.png", 1, 6, pixels="categorical")
+        assert torch.equal(completed[:, :3].long(), image[:, :3])
+
+
 COMPLETE = ["sample/complete.py", "--out", "new", "--known-rows", "4", "--image"]
 SAMPLE = ["sample/run.py", "--out", "new", "--height", "8", "--width", "8"]
 MISTAKES = {
@@ -236,6 +281,8 @@ MISTAKES = {
     "width-0": (["sample/run.py", "--height", "8", "--width", "0", "--out", "new"], "width 0"),
     "temperature": ([*SAMPLE, "--temperature", "-1"], "temperature is -1.0"),
     "out": (["sample/run.py", "--height", "8", "--width", "8", "--out", "new.jpg"], "--out is new.jpg"),
+    "format-suffix": ([*SAMPLE[:1], *SAMPLE[3:], "--format", "npy", "--out", "new.png"], "give a .npy for all images"),
+    "no-legend": ([*SAMPLE, "--format", "txt"], "the model has no legend"),
     "channels": ([*COMPLETE, "rgb.png"], "rgb.png is a picture of mode RGB; the model has 1 channels"),
     "levels": ([*COMPLETE, "shade.png"], "shade.png has more shades than the model's 17 levels"),
     "no-picture": ([*COMPLETE, "text.png"], "text.png is no picture that can be read"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import warnings
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from pixelseq.kernels.diagonal_scan.reference import diagonal_scan as diagonal_scan_reference
 from pixelseq.kernels.row_scan.reference import row_scan as row_scan_reference
 
-BACKENDS = ("auto", "reference", "numba")
+BACKENDS = ("auto", "reference", "numba", "triton")
 VARIABLE = "PIXELSEQ_BACKEND"
 """Environment variable that names the backend of a whole run."""
 
@@ -31,11 +32,16 @@ def row_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = None) ->
         ValueError: shapes or types that do not fit each other, or a backend that does not exist or cannot take them.
     """
     _check(gates_is, weight_ss, (), 1)
-    if choose(backend, gates_is) == "reference":
-        return row_scan_reference(gates_is, weight_ss)
-    from pixelseq.kernels.row_scan.numba_cpu import row_scan as row_scan_numba
+    name = choose(backend, gates_is)
+    if name == "numba":
+        from pixelseq.kernels.row_scan.numba_cpu import row_scan as row_scan_numba
 
-    return row_scan_numba(gates_is, weight_ss)
+        return row_scan_numba(gates_is, weight_ss)
+    if name == "triton":
+        from pixelseq.kernels.row_scan.triton_cuda import row_scan as row_scan_triton
+
+        return row_scan_triton(gates_is, weight_ss)
+    return row_scan_reference(gates_is, weight_ss)
 
 
 def diagonal_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = None) -> Tensor:
@@ -53,19 +59,25 @@ def diagonal_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = Non
         ValueError: shapes or types that do not fit each other, or a backend that does not exist or cannot take them.
     """
     _check(gates_is, weight_ss, (2,), 2)
-    if choose(backend, gates_is) == "reference":
-        return diagonal_scan_reference(gates_is, weight_ss)
-    from pixelseq.kernels.diagonal_scan.numba_cpu import diagonal_scan as diagonal_scan_numba
+    name = choose(backend, gates_is)
+    if name == "numba":
+        from pixelseq.kernels.diagonal_scan.numba_cpu import diagonal_scan as diagonal_scan_numba
 
-    return diagonal_scan_numba(gates_is, weight_ss)
+        return diagonal_scan_numba(gates_is, weight_ss)
+    if name == "triton":
+        from pixelseq.kernels.diagonal_scan.triton_cuda import diagonal_scan as diagonal_scan_triton
+
+        return diagonal_scan_triton(gates_is, weight_ss)
+    return diagonal_scan_reference(gates_is, weight_ss)
 
 
 def choose(backend: str | None, tensor: Tensor) -> str:
     """The backend to use.
 
     Args:
-        backend: "reference" (eager torch, anywhere), "numba" (CPU, float32 and float64), or "auto": the fast one for
-            the tensor's device, or else, with a warning, the reference. None takes PIXELSEQ_BACKEND, or "auto".
+        backend: "reference" (eager torch, anywhere), "numba" (CPU, float32 and float64), "triton" (CUDA, float32,
+            bfloat16 and float16), or "auto": the fast one for the tensor's device, or else, with a warning, the
+            reference. None takes PIXELSEQ_BACKEND, or "auto".
         tensor: the gates.
 
     Raises:
@@ -76,22 +88,40 @@ def choose(backend: str | None, tensor: Tensor) -> str:
         raise ValueError(f"no backend {name!r}; choose from {', '.join(BACKENDS)}")
     if name == "reference":
         return name
-    reason = _why_not_numba(tensor)
+    fast = name
+    if name == "auto":
+        fast = "numba" if tensor.device.type == "cpu" else "triton"
+    reason = _why_not_numba(tensor) if fast == "numba" else _why_not_triton(tensor)
     if reason is None:
-        return "numba"
-    if name == "numba":
-        raise ValueError(f"backend 'numba' {reason}; choose from {', '.join(BACKENDS)}")
-    warnings.warn(f"the slow reference runs the scans: backend 'numba' {reason}", stacklevel=3)
-    return "reference"
+        return fast
+    if name == "auto":
+        warnings.warn(f"the slow reference runs the scans: backend {fast!r} {reason}", stacklevel=3)
+        return "reference"
+    raise ValueError(f"backend {name!r} {reason}; choose from {', '.join(BACKENDS)}")
 
 
 def _why_not_numba(tensor: Tensor) -> str | None:
-    autocast = torch.is_autocast_enabled("cpu")  # casts to float32 what reaches the kernels
     if tensor.device.type != "cpu":
         return f"runs on the CPU, the tensors are on {tensor.device.type}"
-    if tensor.dtype not in (torch.float32, torch.float64) and not autocast:
-        return f"computes in float32 and float64, the tensors are {str(tensor.dtype).removeprefix('torch.')}"
+    # Autocast's own types are cast to float32 before they reach the kernels.
+    if tensor.dtype not in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu"):
+        return f"computes in float32 and float64, the tensors are {_short(tensor.dtype)}"
     return None
+
+
+def _why_not_triton(tensor: Tensor) -> str | None:
+    if importlib.util.find_spec("triton") is None:
+        return "needs the package triton, which is not installed"
+    devices = ("cuda", "cpu") if os.environ.get("TRITON_INTERPRET") == "1" else ("cuda",)
+    if tensor.device.type not in devices:
+        return f"runs on CUDA, the tensors are on {tensor.device.type}"
+    if tensor.dtype not in (torch.float32, torch.bfloat16, torch.float16):
+        return f"computes in float32, bfloat16 and float16, the tensors are {_short(tensor.dtype)}"
+    return None
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _check(gates_is: Tensor, weight_ss: Tensor, directions: tuple[int, ...], taps: int) -> None:

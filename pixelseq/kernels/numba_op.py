@@ -1,4 +1,4 @@
-"""Numba kernels as torch ops, so that autograd, autocast and torch.compile meet one op a scan."""
+"""Numba kernels as torch ops: compiled once, on torch's threads, any D."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pixelseq.kernels.scan_op import empty_results, register
 from pixelseq.kernels.simd import LANES
 
-SHARED = ("simd.py", "activations.py", "numba_cell.py")
+SHARED = ("simd.py", "activations.py", "numba_cell.py", "numba_layers.py", "numba_draw.py")
 """Files whose functions are compiled into every kernel."""
 ONE_AT_A_TIME = threading.Lock()
 """Some of Numba's threading layers end the process when two Python threads start kernels at once."""
@@ -48,13 +49,11 @@ def scan_op(name: str, forward_kernel: Any, backward_kernel: Any) -> Callable[[T
         The scan: gates_is and weight_ss, float32 or float64, any D, to hidden [..., D].
     """
 
-    @torch.library.custom_op(f"pixelseq::{name}_numba", mutates_args=(), device_types="cpu")
     def forward(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         hidden, cell, gates = empty_results(gates_is, weight_ss)
-        _run(forward_kernel, gates_is.contiguous(), weight_ss.contiguous(), hidden, cell, gates)
+        run(forward_kernel, gates_is.contiguous(), weight_ss.contiguous(), hidden, cell, gates)
         return hidden, cell, gates
 
-    @torch.library.custom_op(f"pixelseq::{name}_numba_backward", mutates_args=(), device_types="cpu")
     def backward(
         grad_hidden: Tensor, weight_ss: Tensor, hidden: Tensor, cell: Tensor, gates: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -62,34 +61,15 @@ def scan_op(name: str, forward_kernel: Any, backward_kernel: Any) -> Callable[[T
         workers = min(torch.get_num_threads(), len(gates) + 1)  # no more than there are tasks
         grad_weight = weight_ss.new_zeros(workers, *weight_ss.shape)
         transposed = weight_ss.transpose(-1, -2).contiguous()
-        _run(backward_kernel, grad_hidden.contiguous(), transposed, hidden, cell, gates, grad_gates, grad_weight)
+        run(backward_kernel, grad_hidden.contiguous(), transposed, hidden, cell, gates, grad_gates, grad_weight)
         return grad_gates, grad_weight.sum(0)
 
-    @forward.register_fake
-    def empty_results(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        hidden = gates_is.new_empty(*gates_is.shape[:-1], weight_ss.shape[-2])
-        return hidden, torch.empty_like(hidden), gates_is.new_empty(gates_is.shape)
-
-    @backward.register_fake
-    def _(grad_hidden: Tensor, weight_ss: Tensor, hidden: Tensor, cell: Tensor, gates: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.empty_like(gates), weight_ss.new_empty(weight_ss.shape)
-
-    def keep(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor, Tensor]) -> None:
-        ctx.save_for_backward(inputs[1], *output)
-        ctx.mark_non_differentiable(*output[1:])
-        ctx.set_materialize_grads(False)
-
-    def differentiate(ctx: Any, grad_hidden: Tensor | None, *_: None) -> tuple[Tensor | None, Tensor | None]:
-        if grad_hidden is None:
-            return None, None
-        gradients: tuple[Tensor, Tensor] = backward(grad_hidden, *ctx.saved_tensors)
-        return gradients
-
-    forward.register_autograd(differentiate, setup_context=keep)
-    forward.register_autocast("cpu", torch.float32)
+    op = register(f"{name}_numba", forward, backward)
 
     def scan(gates_is: Tensor, weight_ss: Tensor) -> Tensor:
-        hidden: Tensor = forward(_pad_gates(gates_is), _pad_weight(weight_ss))[0]
+        if torch.is_autocast_enabled("cpu") and gates_is.dtype != torch.float64:
+            gates_is, weight_ss = gates_is.float(), weight_ss.float()
+        hidden = op(_pad_gates(gates_is), _pad_weight(weight_ss))[0]
         return hidden[..., : weight_ss.shape[-2]]
 
     return scan
@@ -111,15 +91,15 @@ def _pad_weight(weight: Tensor) -> Tensor:
     return _pad_hidden(_pad_gates(weight).transpose(-1, -2)).transpose(-1, -2)
 
 
-def _run(kernel: Any, *tensors: Tensor) -> None:
-    """Calls a kernel on contiguous tensors with as many threads as torch uses, and says so where it was compiled."""
+def run(kernel: Any, *arguments: Any) -> None:
+    """Calls a kernel, on contiguous tensors, with as many threads as torch uses, and says so where it was compiled."""
     threads = torch.get_num_threads()
     with ONE_AT_A_TIME:
         misses = _cache_misses(kernel)
         started = time.monotonic()
         try:
             numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-            kernel(*(tensor.detach().numpy() for tensor in tensors))
+            kernel(*(x.detach().numpy() if isinstance(x, Tensor) else x for x in arguments))
         finally:
             torch.set_num_threads(threads)  # Numba and torch can share an OpenMP, whose setting Numba changes
         seconds, compiled = time.monotonic() - started, _cache_misses(kernel) > misses

@@ -17,6 +17,7 @@ META = torch.zeros(1, device="meta")
 @pytest.fixture(autouse=True)
 def _no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
 
 
 def test_auto_takes_the_fast_backend_of_the_cpu() -> None:
@@ -30,14 +31,42 @@ def test_the_call_comes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("tensor", "reason"), [(BFLOAT16, "are bfloat16"), (META, "are on meta")], ids=["dtype", "device"]
+    ("tensor", "fast", "reason"),
+    [(BFLOAT16, "numba", "are bfloat16"), (META, "triton", "are on meta")],
+    ids=["dtype", "device"],
 )
-def test_auto_warns_before_it_takes_the_reference(tensor: torch.Tensor, reason: str) -> None:
-    with pytest.warns(UserWarning, match=f"the slow reference runs the scans: .* {reason}"):
+def test_auto_warns_before_it_takes_the_reference(tensor: torch.Tensor, fast: str, reason: str) -> None:
+    with pytest.warns(UserWarning, match=f"the slow reference runs the scans: .*'{fast}' .* {reason}"):
         assert choose(None, tensor) == "reference"
-    with pytest.raises(ValueError, match=f"backend 'numba' .* {reason}; choose from auto, reference, numba"):
-        choose("numba", tensor)
+    with pytest.raises(ValueError, match=f"backend '{fast}' .* {reason}; choose from auto, reference, numba, triton"):
+        choose(fast, tensor)
     assert choose("reference", tensor) == "reference"
+
+
+@pytest.mark.parametrize(
+    ("backend", "tensor", "reason"),
+    [
+        ("numba", META, "runs on the CPU, the tensors are on meta"),
+        ("triton", FLOAT32, "runs on CUDA, the tensors are on cpu"),
+    ],
+)
+def test_an_unusable_backend_says_why(backend: str, tensor: torch.Tensor, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"backend '{backend}' {reason}; choose from auto"):
+        choose(backend, tensor)
+
+
+def test_triton_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="needs the package triton, which is not installed; choose from auto"):
+        choose("triton", FLOAT32)
+
+
+def test_triton_refuses_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton")
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    assert choose("triton", FLOAT32) == choose("triton", BFLOAT16) == "triton"
+    with pytest.raises(ValueError, match="the tensors are float64"):
+        choose("triton", FLOAT32.double())
 
 
 @pytest.mark.parametrize(
@@ -51,7 +80,7 @@ def test_an_unknown_backend_lists_the_choices(
     weight: tuple[int, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(ValueError, match="no backend 'cuda'; choose from auto, reference, numba"):
+    with pytest.raises(ValueError, match="no backend 'cuda'; choose from auto, reference, numba, triton"):
         scan(torch.zeros(gates), torch.zeros(weight), backend="cuda")
     monkeypatch.setenv(VARIABLE, "fast")
     with pytest.raises(ValueError, match="no backend 'fast'"):

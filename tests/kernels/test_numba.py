@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -209,6 +210,28 @@ def test_the_second_process_loads_compiled_kernels_from_disk(tmp_path: Path) -> 
         messages.append(done.stderr)
     assert "compiled a CPU kernel in" in messages[0]
     assert messages[1] == ""
+
+
+def test_two_processes_of_torchrun_do_not_oversubscribe(tmp_path: Path) -> None:
+    script = tmp_path / "scan.py"
+    script.write_text(
+        "import json, os, time, numba, torch; from pixelseq.kernels import diagonal_scan\n"
+        "gates, weight = torch.zeros(8, 28, 28, 2, 64), torch.zeros(2, 2, 16, 64, requires_grad=True)\n"
+        "diagonal_scan(gates[:1], weight, backend='numba').sum().backward()\n"  # compiled
+        "wall, cpu = time.monotonic(), time.process_time()\n"
+        "for _ in range(20): diagonal_scan(gates, weight, backend='numba').sum().backward()\n"
+        "busy = (time.process_time() - cpu) / (time.monotonic() - wall)\n"
+        "result = json.dumps([torch.get_num_threads(), numba.get_num_threads(), busy])\n"
+        "open(os.environ['RANK'] + '.json', 'w').write(result)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for rank in range(2):
+        torch_threads, numba_threads, busy = json.loads((tmp_path / f"{rank}.json").read_text())
+        assert (torch_threads, numba_threads) == (1, 1)
+        assert busy < 1.2  # cores that the process kept busy
 
 
 def test_a_change_of_a_shared_file_is_a_change_of_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from pixelseq.layers import (
     ContextEncoder,
     ConvBlock,
     DiagonalBiLSTM,
+    LogisticMixtureHead,
     MaskedConv,
     ResidualBlock,
     RowLSTM,
@@ -99,15 +100,17 @@ def test_encoder_step_equals_forward(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("pixel_features", [1, 5], ids=["ordinal", "categorical"])
-def test_the_head_sees_the_features_and_the_earlier_colours(channels: int, pixel_features: int) -> None:
-    head = CategoricalHead(6, channels, pixel_features, hidden=16, levels=3).double()
+@pytest.mark.parametrize("name", ["categorical-ordinal", "categorical-categorical", "logistic-mixture"])
+def test_the_head_sees_the_features_and_the_earlier_colours(channels: int, name: str) -> None:
+    Q = 5 if name == "categorical-categorical" else 1
+    mixture = name == "logistic-mixture"
+    head = (LogisticMixtureHead(6, channels, 16, 3, 2) if mixture else CategoricalHead(6, channels, Q, 16, 3)).double()
     of_colours = torch.zeros(channels, channels, dtype=torch.bool)
     of_features = torch.zeros(channels, 6, dtype=torch.bool)
     for _ in range(8):
         features = torch.rand(6, dtype=torch.float64)  # positive, so that the head's ReLU hides none
-        pixels = torch.randn(channels, pixel_features, dtype=torch.float64)
-        by_features, by_pixels = torch.autograd.functional.jacobian(head, (features, pixels))
+        pixels = torch.randn(channels, Q, dtype=torch.float64)
+        by_features, by_pixels = torch.autograd.functional.jacobian(head.log_probs, (features, pixels))
         of_features |= (by_features != 0).any(1)
         of_colours |= (by_pixels != 0).any(-1).any(1)
     assert of_features.all()

@@ -1,0 +1,109 @@
+"""Distributions of one value and draws from them, for Numba; the definitions are `layers/head.py` and `Draw`."""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+MIN_LOG_SCALE, MAX_LOG_SCALE = -3.0, 15.0  # of `layers/logistic_mixture.py`, held to it by tests
+
+
+@njit(error_model="numpy")
+def log_softmax(x, count):
+    """Normalises the first `count` log-weights in place."""
+    most = -math.inf
+    for k in range(count):
+        most = max(most, x[k])
+    total = 0.0
+    for k in range(count):
+        total += math.exp(x[k] - most)
+    shift = most + math.log(total)
+    for k in range(count):
+        x[k] -= shift
+
+
+@njit(error_model="numpy")
+def log_sigmoid(x):
+    """log(1 / (1 + exp(-x)))."""
+    return min(x, 0.0) - math.log1p(math.exp(-abs(x)))
+
+
+@njit(error_model="numpy")
+def mixture_log_probs(outputs, mixtures, earlier, earlier_count, levels, log_probs):
+    """Fills log_probs [V] of a discretised mixture of logistics, from a head's outputs [3 + c, K] in float64.
+
+    Args:
+        outputs: logits, means, log-scales and the coefficients of the earlier colours, each K; overwritten.
+        mixtures: K.
+        earlier: the pixel's earlier colours as numbers in [-1, 1].
+        earlier_count: c, how many there are.
+        levels: V.
+        log_probs: written.
+    """
+    log_softmax(outputs, mixtures)
+    half = (levels - 1) / 2
+    log_probs[:levels] = -math.inf
+    for k in range(mixtures):
+        mean = outputs[mixtures + k]
+        for c in range(earlier_count):
+            mean += outputs[(3 + c) * mixtures + k] * earlier[c]
+        mean = (mean + 1) * half
+        inverse = math.exp(-min(max(outputs[2 * mixtures + k], MIN_LOG_SCALE), MAX_LOG_SCALE))
+        between = math.log(-math.expm1(-inverse))
+        for v in range(levels):
+            mass = outputs[k]
+            if v < levels - 1:
+                mass += log_sigmoid((v + 0.5 - mean) * inverse)
+            if v > 0:
+                mass += log_sigmoid((mean - v + 0.5) * inverse)
+            if 0 < v < levels - 1:
+                mass += between
+            high, low = max(mass, log_probs[v]), min(mass, log_probs[v])
+            log_probs[v] = high + math.log1p(math.exp(low - high))
+
+
+@njit(error_model="numpy")
+def draw(log_probs, levels, uniform, temperature, top_k, top_p):
+    """The level at which the cumulative probability passes `uniform`, in the order of levels.
+
+    Args:
+        log_probs: [V], float64.
+        levels: V.
+        uniform: in [0, 1).
+        temperature: log-probabilities are divided by it; 0 takes the likeliest level, the first of equals.
+        top_k: only so many of the likeliest levels are drawn, equals in the order of levels; 0 for all.
+        top_p: only the fewest likeliest levels that hold this probability are drawn.
+    """
+    if temperature == 0:
+        return np.argmax(log_probs[:levels])
+    most = np.max(log_probs[:levels])
+    probs = np.empty(levels)
+    total = 0.0
+    for v in range(levels):
+        probs[v] = math.exp((log_probs[v] - most) / temperature)
+        total += probs[v]
+    if top_p < 1 or 0 < top_k < levels:
+        order = np.argsort(-probs, kind="mergesort")
+        before = 0.0
+        for n in range(levels):
+            v = order[n]
+            if before >= top_p * total or (0 < top_k <= n):
+                before += probs[v]
+                probs[v] = 0.0
+            else:
+                before += probs[v]
+        total = np.sum(probs)
+    cumulative = 0.0
+    threshold = uniform * total
+    last = 0
+    for v in range(levels):
+        cumulative += probs[v]
+        if probs[v] > 0:
+            last = v
+            if cumulative > threshold:
+                return v
+    return last

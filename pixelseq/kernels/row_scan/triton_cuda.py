@@ -1,0 +1,7 @@
+"""Row scan on CUDA: a step is a row of all images of a program; see `kernels/triton_scan.py`."""
+
+from __future__ import annotations
+
+from pixelseq.kernels.triton_op import scan_op
+
+row_scan = scan_op("row_scan", diagonal=False)

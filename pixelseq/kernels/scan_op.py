@@ -1,0 +1,54 @@
+"""Scans as registered torch ops, so that autograd, autocast, torch.compile and export meet one op a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+Backward = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def register(name: str, forward: Forward, backward: Backward) -> Forward:
+    """Registers a scan as `pixelseq::NAME`, differentiable once.
+
+    Args:
+        name: of the op.
+        forward: gates_is [..., 4D] and weight_ss [..., D, 4D] to hidden and cell [..., D] and the activated gates
+            [..., 4D]; `empty_results` makes them.
+        backward: the gradient of hidden, weight_ss, and what forward gave, to the gradients of gates_is and weight_ss.
+
+    Returns:
+        The op.
+    """
+    forward_op = torch.library.custom_op(f"pixelseq::{name}", forward, mutates_args=())
+    backward_op = torch.library.custom_op(f"pixelseq::{name}_backward", backward, mutates_args=())
+    forward_op.register_fake(empty_results)
+
+    @backward_op.register_fake
+    def _(grad_hidden: Tensor, weight_ss: Tensor, hidden: Tensor, cell: Tensor, gates: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.empty_like(gates), weight_ss.new_empty(weight_ss.shape)
+
+    def keep(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor, Tensor]) -> None:
+        ctx.save_for_backward(inputs[1], *output)
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)
+
+    def differentiate(ctx: Any, grad_hidden: Tensor | None, *_: None) -> tuple[Tensor | None, Tensor | None]:
+        if grad_hidden is None:
+            return None, None
+        gradients: tuple[Tensor, Tensor] = backward_op(grad_hidden, *ctx.saved_tensors)
+        return gradients
+
+    forward_op.register_autograd(differentiate, setup_context=keep)
+    return forward_op
+
+
+def empty_results(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Unfilled hidden and cell [..., D], the cell in float32 at least, and gates [..., 4D], all contiguous."""
+    hidden = gates_is.new_empty(*gates_is.shape[:-1], weight_ss.shape[-2])
+    cell = torch.empty_like(hidden, dtype=torch.promote_types(hidden.dtype, torch.float32))
+    return hidden, cell, gates_is.new_empty(gates_is.shape)

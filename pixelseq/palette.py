@@ -1,0 +1,71 @@
+"""A colour for each level of images whose levels have no order, such as tile maps."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+GAP_COLOUR = (255, 255, 255)
+"""Between the pictures of a sheet."""
+UNKNOWN_COLOUR = (64, 96, 176)
+"""Where a partial image is not known."""
+STEP = 17
+"""Colours are chosen from all whose red, green and blue are multiples of this."""
+LIGHTNESS = (0.25, 0.95)
+"""Range of OKLab lightness: dark and light colours outside it look alike."""
+MOST_CHROMA = 0.15
+"""In OKLab; large areas of stronger colours are hard to look at."""
+LIGHTNESS_WEIGHT = 2.0
+"""Against hue: what differs in lightness too can be told apart by everyone."""
+
+
+@cache
+def palette(levels: int) -> NDArray[np.uint8]:
+    """The colours of levels, [V, 3]: each as far as can be from those before it, as they are seen.
+
+    A level's colour does not depend on how many levels follow it, and differs from the colours of sheets.
+
+    Args:
+        levels: V, at most 256.
+    """
+    grid = np.arange(0, 256, STEP)
+    candidates = np.stack(np.meshgrid(grid, grid, grid, indexing="ij"), axis=-1).reshape(-1, 3)
+    lab = oklab(candidates)
+    inside = (lab[:, 0] > LIGHTNESS[0]) & (lab[:, 0] < LIGHTNESS[1]) & (np.hypot(lab[:, 1], lab[:, 2]) < MOST_CHROMA)
+    weights = np.array([LIGHTNESS_WEIGHT, 1, 1])
+    candidates, places = candidates[inside], lab[inside] * weights
+    taken = oklab(np.array([GAP_COLOUR, UNKNOWN_COLOUR])) * weights
+    distance = np.linalg.norm(places[:, None] - taken, axis=-1).min(axis=1)  # to the closest colour taken
+    chosen = []
+    for _ in range(levels):
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, np.linalg.norm(places - places[chosen[-1]], axis=-1))
+    return candidates[chosen].astype(np.uint8)
+
+
+def oklab(colours: NDArray[np.integer]) -> NDArray[np.float64]:
+    """sRGB colours [N, 3], 0 to 255, as lightness and two hues [N, 3] in which distances are about as seen.
+
+    Ottosson (2020), A perceptual color space for image processing.
+    """
+    shares = colours / 255
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    return np.cbrt(linear @ _CONES.T) @ _OPPONENTS.T
+
+
+_CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_OPPONENTS = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)

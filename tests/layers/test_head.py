@@ -1,0 +1,134 @@
+"""Both heads: distributions, one definition for tables and single levels, memory, bfloat16."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from helpers import HEADS
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pixelseq import ModelConfig, PixelRNN
+from pixelseq.layers import CategoricalHead, Head, LogisticMixtureHead, PixelEncoding
+
+LEVELS = [2, 5, 17, 256]
+FEATURES = 6
+
+
+def build(name: str, channels: int, levels: int) -> Head:
+    """A head of that name for ordinal pixels."""
+    if name == "categorical":
+        return CategoricalHead(FEATURES, channels, 1, 16, levels)
+    return LogisticMixtureHead(FEATURES, channels, 16, levels, mixtures=5)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("levels", LEVELS)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("name", HEADS)
+@torch.no_grad()
+def test_probabilities_sum_to_one_and_the_closed_form_is_in_the_table(
+    name: str, channels: int, levels: int, dtype: torch.dtype, tolerance: float
+) -> None:
+    head = build(name, channels, levels).to(dtype)
+    features = 3 * torch.randn(20, 7, FEATURES, dtype=dtype)
+    image = torch.randint(levels, (20, 7, channels))
+    pixels = PixelEncoding(levels, "ordinal").to(dtype)(image)
+    table = head.log_probs(features, pixels)
+    assert table.shape == (20, 7, channels, levels)
+    assert (table.double().exp().sum(-1) - 1).abs().max() < tolerance
+    picked = -table.gather(-1, image[..., None]).squeeze(-1)
+    torch.testing.assert_close(head.nll(features, pixels, image), picked, rtol=tolerance, atol=tolerance)
+    for c in range(channels):
+        stepped = head.channel_log_probs(features, pixels[..., :c, :])
+        torch.testing.assert_close(stepped, table[..., c, :], rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_means_are_linear_in_the_earlier_colours(channels: int) -> None:
+    """With all weights 0 but a coefficient, the last colour's mean is that multiple of the first's value."""
+    head = LogisticMixtureHead(FEATURES, channels, 4, levels=17, mixtures=1).double()
+    for parameter in head.parameters():
+        parameter.data.zero_()
+    last = head.to_outputs[-1].bias.data.view(3 + channels - 1, 1)
+    last[1] = 0.25  # mean, of [-1, 1]
+    if channels > 1:
+        last[3] = 0.5  # coefficient of the first colour
+    earlier = torch.zeros(channels - 1, 1, dtype=torch.float64)
+    earlier[:1] = -1
+    _, mean, _ = head.components(torch.zeros(FEATURES, dtype=torch.float64), earlier)
+    assert mean.item() == pytest.approx((0.25 - 0.5 * (channels > 1) + 1) * 8)
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", HEADS)
+def test_a_new_model_is_close_to_uniform(name: str, channels: int, levels: int) -> None:
+    model = PixelRNN(ModelConfig(channels=channels, levels=levels, head=name, blocks=()))  # type: ignore[arg-type]
+    images = torch.randint(levels, (8, channels, 8, 8))
+    with torch.no_grad():
+        assert model.nll(images).mean() < 1.1 * math.log(levels)
+
+
+class LargestTensor(TorchDispatchMode):
+    """Records the sides and the largest number of elements of all tensors that are made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sides: set[int] = set()
+        self.elements = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = function(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple | list) else (made,):
+            if isinstance(tensor, Tensor):
+                self.sides.update(tensor.shape)
+                self.elements = max(self.elements, tensor.numel())
+        return made
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_only_the_categorical_nll_has_an_axis_of_levels(name: str) -> None:
+    config = ModelConfig(
+        channels=3, levels=256, hidden=4, blocks=(), context_blocks=0, context_kernel=3, head_features=8,
+        head=name, mixtures=10,
+    )  # type: ignore[arg-type]  # fmt: skip
+    model = PixelRNN(config)
+    images = torch.randint(256, (16, 3, 64, 64), dtype=torch.uint8)
+    with LargestTensor() as seen:
+        model.nll(images).sum().backward()
+    axis_of_levels = 256 in seen.sides or seen.elements >= images.numel() * 256 // 3
+    assert axis_of_levels == (name == "categorical")
+    if name == "logistic_mixture":
+        assert seen.elements <= 16 * 64 * 64 * 5 * 10  # the numbers that describe one colour
+
+
+@pytest.mark.parametrize("levels", [2, 256])
+@pytest.mark.parametrize("name", HEADS)
+def test_bfloat16_autocast_is_close_to_float32(name: str, levels: int) -> None:
+    config = ModelConfig(channels=3, levels=levels, hidden=8, blocks=("row", "diagonal", "conv"), head=name)  # type: ignore[arg-type]
+    model = PixelRNN(config)
+    images = torch.randint(levels, (4, 3, 6, 5))
+    means = []
+    for enabled in (False, True):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            nats = model.nll(images)
+            table = model(images)
+        assert nats.dtype == table.dtype == torch.float32
+        assert (table.double().exp().sum(1) - 1).abs().max() < 1e-6
+        nats.mean().backward()
+        assert all(parameter.grad.isfinite().all() for parameter in model.parameters() if parameter.grad is not None)
+        means.append(nats.mean().item())
+    assert means[1] == pytest.approx(means[0], rel=0.01)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_outputs_under_autocast_are_finer_than_bfloat16(name: str) -> None:
+    head = build(name, 1, 256)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        outputs = head.channel_outputs(torch.randn(5, FEATURES), torch.zeros(5, 0, 1))
+    assert (outputs != outputs.bfloat16().float()).float().mean() > 0.9
