@@ -38,6 +38,21 @@ def set_up_torch(alone: bool = True) -> torch.device:
     return torch.device("cpu")
 
 
+def check_processes(processes: int, script: str) -> None:
+    """Raises ValueError where a launcher has started several processes that do not know of each other.
+
+    Args:
+        processes: that know of this one, itself included.
+        script: to name in the command that works.
+    """
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes < started:
+        raise ValueError(
+            f"{started} processes were started that do not know of each other; on CPUs start them by "
+            f"ACCELERATE_USE_CPU=true torchrun --standalone --nproc_per_node {started} {script}"
+        )
+
+
 def _keep_freed_memory() -> None:
     """Has glibc keep what a training step frees for the next one, which would wait for fresh pages otherwise."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):

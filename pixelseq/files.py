@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     beside = _beside(path, "tmp")
     try:
         yield beside
+        _to_disk(beside)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -28,6 +30,9 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     beside.mkdir(parents=True)
     try:
         yield beside
+        for file in beside.rglob("*"):
+            if file.is_file():
+                _to_disk(file)
         if folder.exists():
             folder.rename(replaced)
         beside.rename(folder)
@@ -36,6 +41,21 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             replaced.rename(folder)
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what a process that was killed while it wrote into `folder` has left beside the whole files."""
+    for path in folder.glob(".*.tmp"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _to_disk(file: Path) -> None:
+    """Waits until a file is on the disk: a rename must not get there before what it renames."""
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
 
 
 def _beside(path: Path, role: str) -> Path:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pixelseq.data import collate
+from pixelseq.data import Images, collate
 from pixelseq.model import PixelRNN
 
 MOST_PIXELS = 2**16
@@ -28,6 +28,10 @@ class Likelihood:
     images: int
     values: int
     """Colour values of all images."""
+    nats_error: float = math.nan
+    """Standard error of `nats_per_image`, as of a mean over a sample of images; NaN where it was not computed."""
+    bits_error: float = math.nan
+    """Standard error of `bits_per_dim`."""
 
     @property
     def nats_per_image(self) -> float:
@@ -38,6 +42,19 @@ class Likelihood:
     def bits_per_dim(self) -> float:
         """Bits a colour value."""
         return self.nll_nats / (math.log(2) * self.values)
+
+    @classmethod
+    def of(cls, nats: Sequence[float], values: Sequence[int]) -> Likelihood:
+        """The likelihood of images from the nats and the colour values of each; the order changes nothing."""
+        n, total, count = len(nats), math.fsum(nats), sum(values)
+        nats_error = bits_error = math.nan
+        if n > 1:
+            mean, rate = total / n, total / count
+            nats_error = math.sqrt(math.fsum((x - mean) ** 2 for x in nats) / (n * (n - 1)))
+            # A ratio of two sums, linearised (Cochran 1977, Sampling Techniques, section 6.4).
+            squares = math.fsum((x - rate * v) ** 2 for x, v in zip(nats, values, strict=True))
+            bits_error = math.sqrt(squares * n / (n - 1)) / (math.log(2) * count)
+        return cls(total, n, count, nats_error, bits_error)
 
 
 def image_nats(value_nats: Tensor, heights: Tensor) -> Tensor:
@@ -55,7 +72,6 @@ def image_nats(value_nats: Tensor, heights: Tensor) -> Tensor:
     return (value_nats * inside[:, None, :, None]).sum((1, 2, 3))
 
 
-@torch.no_grad()
 def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) -> Likelihood:
     """The likelihood of a set of images of any sizes.
 
@@ -70,20 +86,55 @@ def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) ->
     Raises:
         ValueError: a batch size below 1, or as `PixelRNN.nll`.
     """
+    nats = nats_of_images(model, images, batch_size)
+    return Likelihood.of(nats.tolist(), values_of_images(images))
+
+
+@torch.no_grad()
+def nats_of_images(
+    model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64, rank: int = 0, world: int = 1
+) -> Tensor:
+    """Nats of each image; of several processes each takes its share of the batches.
+
+    Batches are the same for any number of processes, and so is every image's result, to the last bit.
+
+    Args:
+        model: as in `evaluate`.
+        images: as in `evaluate`.
+        batch_size: as in `evaluate`.
+        rank: number of this process.
+        world: processes.
+
+    Returns:
+        [N], float64, 0 for the images of other processes.
+
+    Raises:
+        ValueError: as `evaluate`.
+    """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
     was_training = model.training
-    total = 0.0
-    shapes = [tuple(image.shape) for image in images]
+    nats = torch.zeros(len(images), dtype=torch.float64)
     try:
         model.eval()
-        for batch in _batches(shapes, batch_size):
+        for batch in list(_batches(_shapes(images), batch_size))[rank::world]:
             levels, heights = collate([images[k] for k in batch])
             value_nats = model.nll(levels.to(model.device))
-            total += float(image_nats(value_nats.double(), heights.to(model.device)).sum())
+            nats[batch] = image_nats(value_nats.double(), heights.to(model.device)).cpu()
     finally:
         model.train(was_training)
-    return Likelihood(total, len(images), sum(math.prod(shape) for shape in shapes))
+    return nats
+
+
+def values_of_images(images: Sequence[Tensor]) -> list[int]:
+    """Colour values of each image."""
+    return [math.prod(shape) for shape in _shapes(images)]
+
+
+def _shapes(images: Sequence[Tensor]) -> list[tuple[int, ...]]:
+    if isinstance(images, Images):  # known without decoding
+        return [(images.channels, H, W) for H, W in images.sizes.tolist()]
+    return [tuple(image.shape) for image in images]
 
 
 def _batches(shapes: Sequence[tuple[int, ...]], batch_size: int) -> Iterator[list[int]]:

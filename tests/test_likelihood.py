@@ -30,6 +30,16 @@ def test_units() -> None:
     assert likelihood.bits_per_dim == pytest.approx(2)
 
 
+def test_standard_errors() -> None:
+    # Equal sizes: that of a mean, in nats and in bits. Unlike sizes of one rate: the rate is known exactly.
+    likelihood = Likelihood.of([1.0, 2.0, 6.0], [4, 4, 4])
+    assert likelihood.nll_nats == 9
+    assert likelihood.nats_error == pytest.approx(math.sqrt((4 + 1 + 9) / 2 / 3))
+    assert likelihood.bits_error == pytest.approx(likelihood.nats_error / (4 * math.log(2)))
+    assert Likelihood.of([1.0, 2.0, 3.0], [2, 4, 6]).bits_error == pytest.approx(0)
+    assert math.isnan(Likelihood.of([1.0], [2]).nats_error)
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 100])
 def test_evaluate_counts_every_image_once_for_any_batch_size(batch_size: int) -> None:
     model = small_model(2.0, levels=4)

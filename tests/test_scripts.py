@@ -80,9 +80,16 @@ def test_training_leaves_its_files_and_one_json_line(trained: Path) -> None:
         "checkpoint/config.json",
         "checkpoint/model.safetensors",
         "completions.png",
+        "curve.png",
         "metrics.jsonl",
+        "result.json",
         "samples.png",
+        "state/step_00000003/average.safetensors",
+        "state/step_00000003/model.safetensors",
+        "state/step_00000003/optimizer.safetensors",
+        "state/step_00000003/progress.json",
         "tall.png",
+        "training.json",
     }
     lines = [json.loads(line) for line in (trained / "runs/digits/metrics.jsonl").read_text().splitlines()]
     assert [(line["split"], line["step"]) for line in lines] == [("train", 3), ("validation", 3)]

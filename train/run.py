@@ -1,9 +1,9 @@
-"""Trains a PixelRNN.
+"""Trains a PixelRNN; the same command goes on with a run that was stopped.
 
     accelerate launch train/run.py [PRESET] [--flags]
     accelerate launch train/run.py --data my/pictures --crop 32x32 --flip
 
-Presets: digits (default), digit_columns, photos. Ends with one JSON line; everything else is in runs/PRESET.
+Presets: PRESETS. Ends with one JSON line; everything else is in runs/PRESET.
 """
 
 from __future__ import annotations
@@ -13,30 +13,78 @@ import json
 import math
 import sys
 import time
-from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 import tyro
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from presets import PRESETS, TrainConfig
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from pixelseq import Likelihood, PixelRNN, complete, sample
+from pixelseq import Likelihood, PixelRNN
 from pixelseq.checkpoint import CHECKPOINT
-from pixelseq.cli import one_line_errors, set_up_torch
+from pixelseq.cli import check_processes, one_line_errors, set_up_torch
 from pixelseq.data import Dataset, Images, load, training_batches
-from pixelseq.images import completion_sheet, sample_sheet, save_png
-from pixelseq.training import ImageNats, backward, evaluate_shared, total, warmup_cosine
+from pixelseq.files import remove_leftovers, whole_file
+from pixelseq.images import save_png
+from pixelseq.training import (
+    FiniteGuard,
+    ImageNats,
+    Metrics,
+    SavedState,
+    Signals,
+    any_process,
+    backward,
+    build_optimizer,
+    check_agreement,
+    collect_tensors,
+    draw_curve,
+    draw_pictures,
+    evaluate_shared,
+    newest_state,
+    read_metrics,
+    read_settings,
+    restore_tensors,
+    save_state,
+    schedule_factor,
+    seed_step,
+    set_learning_rate,
+    stage_images,
+    stage_model,
+    start_from,
+    total,
+    track_pictures,
+    write_settings,
+)
 
 LOG_EVERY = 50
+METRICS, RESULT, STATES = "metrics.jsonl", "result.json", "state"
 FOLLOWING = ("channels", "levels")
 """Fields of the model that the data decides."""
-SAMPLED_PIXELS = 64 * 64
-"""Pixels of a sampled image at most: they are drawn one after another."""
-COMPLETED_PIXELS = 32 * 32
-"""Pixels of a completed image at most: images are completed one after another."""
+PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+
+
+@dataclass
+class Progress:
+    """How far a run has come; what is no tensor of its saved state."""
+
+    step: int = 0
+    trained: int = 0
+    """Images trained on."""
+    best: float | None = None
+    """Bits/dim of the best validation."""
+    without_gain: int = 0
+    """Validations since then."""
+    seconds: float = 0.0
+    validation_seconds: float = 0.0
+    windows: list[list[float]] = field(default_factory=list)
+    """Nats, images and values of each process since the last line of metrics."""
+    scaler: dict[str, Any] | None = None
+    """Of float16's gradients."""
 
 
 def main() -> None:
@@ -45,177 +93,229 @@ def main() -> None:
     with one_line_errors():
         if preset not in PRESETS:
             raise ValueError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
-        config = tyro.cli(TrainConfig, default=PRESETS[preset], args=arguments, description=__doc__)
-        if any(getattr(config.model, name) != getattr(PRESETS[preset].model, name) for name in FOLLOWING):
-            raise ValueError("--model.channels and --model.levels follow the data; choose --channels and --levels")
-        run(config, config.out or Path("runs") / preset)
+        config, folder = configure(preset, arguments)
+        if (folder / RESULT).exists():
+            print(f"{folder} holds the finished run; choose another folder with --out for a new one", file=sys.stderr)
+            print((folder / RESULT).read_text().strip())
+        else:
+            run(preset, config, folder)
 
 
-def run(config: TrainConfig, folder: Path) -> None:
-    """Builds, trains, evaluates, and writes the run's folder."""
-    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+def configure(preset: str, arguments: list[str]) -> tuple[TrainConfig, Path]:
+    """What is asked for, and the run's folder; a run that was begun goes on with its own settings."""
+    about = (__doc__ or "").replace("PRESETS", ", ".join(PRESETS))
+    config = tyro.cli(TrainConfig, default=PRESETS[preset], args=arguments, description=about)
+    if any(getattr(config.model, name) != getattr(PRESETS[preset].model, name) for name in FOLLOWING):
+        raise ValueError("--model.channels and --model.levels follow the data; choose --channels and --levels")
+    folder = config.out or Path("runs") / preset
+    begun = read_settings(folder, preset, PRESETS[preset])
+    if begun is not None:
+        # Flags that are not given again count as they did before.
+        check_agreement(tyro.cli(TrainConfig, default=begun, args=arguments), begun, folder)
+        return begun, folder
     if (folder / CHECKPOINT).exists():
         raise ValueError(f"{folder} already holds a trained model; choose another folder with --out, or delete it")
-    if config.batch_size < accelerator.num_processes:
+    return config, folder
+
+
+def run(preset: str, asked: TrainConfig, folder: Path) -> None:
+    """Builds, trains, evaluates, and writes the run's folder."""
+    accelerator = Accelerator(
+        cpu=not torch.cuda.is_available(),
+        mixed_precision=PRECISIONS[asked.precision],
+        log_with=asked.track,
+        project_dir=folder,
+    )
+    check_processes(accelerator.num_processes, "train/run.py")
+    if asked.batch_size < accelerator.num_processes:
         raise ValueError(
-            f"--batch-size is {config.batch_size}; {accelerator.num_processes} processes need one image each"
+            f"--batch-size is {asked.batch_size}; {accelerator.num_processes} processes need one image each"
         )
     set_up_torch(alone=accelerator.num_processes == 1)
     with accelerator.main_process_first():  # which decodes for all
-        data = load(config.images)
+        data = load(asked.images)
+    if asked.stage_split:
+        if not isinstance(data.train, Images):
+            raise ValueError("--stage-split needs images that are at hand; leave --streaming off")
+        data = dataclasses.replace(data, train=stage_images(data.train, asked.stage, asked.seed))
+    config = follow(asked, data)
     if accelerator.is_main_process:
         for note in data.notes:
             print(f"{data.name}: {note}", file=sys.stderr)
-    config = dataclasses.replace(
-        config, model=dataclasses.replace(config.model, channels=data.channels, levels=data.levels)
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    images, training_seconds = train(config, data, folder, accelerator)
-    model = PixelRNN.from_pretrained(folder).to(accelerator.device)
-    test = evaluate_shared(accelerator, model, data.test)
-    more = {name: evaluate_shared(accelerator, model, images) for name, images in data.more_tests.items()}
-    if accelerator.is_main_process:
-        draw_pictures(config, model, data, folder)
-        result = {
-            "data": data.name,
-            "test_bits_per_dim": round(test.bits_per_dim, 4),
-            "test_nats_per_image": round(test.nats_per_image, 3),
-            **{f"{name}_bits_per_dim": round(likelihood.bits_per_dim, 4) for name, likelihood in more.items()},
-            "parameters": model.num_parameters,
-            "steps": config.steps,
-            "seconds": round(time.monotonic() - started, 1),
-            "images_per_s": round(images / training_seconds, 1),
-        }
-        model.save_pretrained(folder / CHECKPOINT, card=f"Result of its training run: `{json.dumps(result)}`")
-        print(json.dumps(result))
+        remove_leftovers(folder)
+        remove_leftovers(folder / STATES)
+        write_settings(folder, preset, asked)
+    if config.track:
+        accelerator.init_trackers("pixelseq")
+    progress, stopped_by = train(config, data, folder, accelerator)
+    if stopped_by is None:
+        finish(config, data, folder, accelerator, progress)
+    elif accelerator.is_main_process:
+        print(f"stopped by {stopped_by} after step {progress.step}; the same command goes on", file=sys.stderr)
     accelerator.wait_for_everyone()
     accelerator.end_training()
 
 
-def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Accelerator) -> tuple[int, float]:
-    """Trains, leaving the best averaged weights in the run's checkpoint.
+def follow(config: TrainConfig, data: Dataset) -> TrainConfig:
+    """The configuration with what the data decides: the model's channels and levels, and the steps of epochs."""
+    model = dataclasses.replace(config.model, channels=data.channels, levels=data.levels, legend=data.legend)
+    steps = config.steps
+    if config.epochs is not None:
+        if not isinstance(data.train, Images):
+            raise ValueError("the length of a stream is not known; give --steps instead of --epochs")
+        steps = math.ceil(config.epochs * len(data.train) / config.batch_size)
+    return dataclasses.replace(config, model=model, steps=steps)
+
+
+def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Accelerator) -> tuple[Progress, str | None]:
+    """Trains, leaving the best averaged weights in the run's checkpoint, and states to go on from.
 
     Returns:
-        Images trained on, and seconds without validation.
+        How far it came, and the name of the signal that stopped it.
     """
+    rank, world, main_process = accelerator.process_index, accelerator.num_processes, accelerator.is_main_process
     torch.manual_seed(config.seed)
-    model = PixelRNN(config.model)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: warmup_cosine(step, config.warmup, config.steps)
-    )
-    network, optimizer = accelerator.prepare(ImageNats(model), optimizer)
+    model = stage_model(config.model, config.stage)
+    if config.init_from is not None:
+        start_from(model, config.init_from, config.freeze_encoder)
+    plain = build_optimizer(config.optimizer, model.parameters(), config.learning_rate, config.weight_decay)
+    loss = ImageNats(model)
+    if config.compile:
+        loss.compile()
+    network, optimizer = accelerator.prepare(loss, plain)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
-    torch.manual_seed(config.seed + 1 + accelerator.process_index)  # dropout differs between processes
+    averaged = average.module
+    assert isinstance(averaged, PixelRNN)
+    if main_process and config.stage != "joint":
+        trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        parts = "encoder and head" if config.stage == "encoder" else "blocks and head"
+        parts += ", encoder too" if config.stage == "recurrent" and not config.freeze_encoder else ""
+        print(f"stage {config.stage} trains {parts}: {trained} parameters", file=sys.stderr)
 
-    best = float("inf")
-    validation_seconds, started = 0.0, time.monotonic()
+    saved, damaged = newest_state(folder / STATES)
+    progress = Progress(**saved.progress) if saved else Progress()
     window = torch.zeros(3, dtype=torch.float64, device=accelerator.device)  # nats, images, values since the last line
-    trained = 0
-    rank, world = accelerator.process_index, accelerator.num_processes
-    batches = training_batches(data.train, config.batch_size, config.seed, config.batch_pixels, rank=rank, world=world)
-    hidden = not accelerator.is_local_main_process
-    interval = 0.5 if sys.stderr.isatty() else 10  # seconds; a log file needs fewer lines
+    if saved:
+        restore_tensors(saved.tensors, network, average, plain)
+        if accelerator.scaler is not None and progress.scaler:
+            accelerator.scaler.load_state_dict(progress.scaler)
+        if len(progress.windows) == world:
+            window += torch.tensor(progress.windows[rank], dtype=torch.float64)
+        elif main_process:
+            window += torch.tensor(progress.windows, dtype=torch.float64).sum(0)
+    if main_process and (saved or damaged):
+        print("; ".join([*damaged, f"going on after step {progress.step}"]), file=sys.stderr)
+
+    batches = training_batches(
+        data.train, config.batch_size, config.seed, config.batch_pixels, start=progress.step, rank=rank, world=world
+    )
+    guard = FiniteGuard()
     with (
-        Metrics(folder / "metrics.jsonl", accelerator) as metrics,
-        tqdm(total=config.steps, unit="step", mininterval=interval, disable=hidden) as bar,
+        Signals() as signals,
+        Metrics(folder / METRICS, accelerator, progress.step, progress.seconds) as metrics,
+        progress_bar(config.steps, progress.step, accelerator) as bar,
     ):
-        for step in range(1, config.steps + 1):
-            window += backward(accelerator, network, next(batches))
-            accelerator.clip_grad_norm_(network.parameters(), config.clip_norm)
-            optimizer.step()
-            schedule.step()
+        end = "--steps" if progress.step >= config.steps else None
+        while end is None:
+            seed_step(config.seed, progress.step, rank)
+            factor = schedule_factor(config.schedule, progress.step, config.warmup, config.steps)
+            set_learning_rate(plain, config.learning_rate * factor)
+            sums = backward(accelerator, network, next(batches), config.accumulate)
+            norm = accelerator.clip_grad_norm_(network.parameters(), config.clip_norm)
+            step = progress.step = progress.step + 1
+            # float16 overflows now and then by design: its scaler leaves such steps out and lowers the scale.
+            if accelerator.scaler is not None or guard.allows(float(norm), step):
+                window += sums
+                optimizer.step()
+                average.update_parameters(model)
             optimizer.zero_grad()
-            average.update_parameters(model)
             bar.update()
 
-            if step % LOG_EVERY == 0 or step == config.steps:
+            if step >= config.steps:
+                end = "--steps"
+            logged = step % LOG_EVERY == 0 or end is not None
+            if logged:
                 seen = total(accelerator, window)
                 window.zero_()
-                trained += seen.images
-                check_finite(seen, step)
-                metrics.write("train", step, seen, learning_rate=float(schedule.get_last_lr()[0]))
-                held = f", best validation {best:.3f}" if math.isfinite(best) else ""
+                progress.trained += seen.images
+                metrics.write("train", step, seen, learning_rate=config.learning_rate * factor)
+                held = "" if progress.best is None else f", best validation {progress.best:.3f}"
                 bar.set_postfix_str(f"nats {seen.nats_per_image:.2f}, bits/dim {seen.bits_per_dim:.3f}{held}")
-            if step % config.validate_every == 0 or step == config.steps:
-                paused = time.monotonic()
-                averaged = average.module
-                assert isinstance(averaged, PixelRNN)
+                late = config.minutes is not None and metrics.seconds > 60 * config.minutes
+                if end is None and any_process(accelerator, late):
+                    end = "--minutes"
+            if step % config.validate_every == 0 or end is not None:
+                began = time.monotonic()
                 held_out = evaluate_shared(accelerator, averaged, data.validation)
-                check_finite(held_out, step)
                 metrics.write("validation", step, held_out)
-                if held_out.bits_per_dim < best:
-                    best = held_out.bits_per_dim
-                    if accelerator.is_main_process:
+                progress.validation_seconds += time.monotonic() - began
+                progress.without_gain += 1
+                if progress.best is None or held_out.bits_per_dim < progress.best:
+                    progress.best, progress.without_gain = held_out.bits_per_dim, 0
+                    if main_process:
                         averaged.save_pretrained(folder / CHECKPOINT)
-                validation_seconds += time.monotonic() - paused
-    accelerator.wait_for_everyone()
-    return trained, time.monotonic() - started - validation_seconds
+                end = end or reached(config, held_out, progress)
+            interrupted = any_process(accelerator, signals.received is not None)
+            if step % config.save_every == 0 or end is not None or interrupted:
+                progress.seconds = metrics.seconds
+                progress.windows = gather_object([window.tolist()])
+                progress.scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
+                tensors = collect_tensors(network, average, plain)
+                if main_process:
+                    save_state(folder / STATES, step, SavedState(asdict(progress), tensors), config.keep)
+                accelerator.wait_for_everyone()
+            if interrupted and end is None:
+                return progress, signals.received.name if signals.received else "a signal to another process"
+    return progress, None
 
 
-def check_finite(likelihood: Likelihood, step: int) -> None:
-    """Stops a run that has diverged."""
-    if not math.isfinite(likelihood.nll_nats):
-        raise ValueError(f"the likelihood at step {step} is not finite; try a lower --learning-rate")
+def reached(config: TrainConfig, held_out: Likelihood, progress: Progress) -> str | None:
+    """The flag that a validation ends the run by, if any."""
+    if not math.isfinite(held_out.nll_nats):
+        raise ValueError(f"the validation after step {progress.step} is not finite; try a lower --learning-rate")
+    if config.target_bits_per_dim is not None and held_out.bits_per_dim <= config.target_bits_per_dim:
+        return "--target-bits-per-dim"
+    if config.target_nats is not None and held_out.nats_per_image <= config.target_nats:
+        return "--target-nats"
+    if config.patience is not None and progress.without_gain >= config.patience:
+        return "--patience"
+    return None
 
 
-class Metrics:
-    """A JSON line for each measurement, written by the main process alone."""
-
-    def __init__(self, path: Path, accelerator: Accelerator) -> None:
-        self.file = path.open("w") if accelerator.is_main_process else None
-        self.started = time.monotonic()
-
-    def __enter__(self) -> Metrics:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.file:
-            self.file.close()
-
-    def write(self, split: str, step: int, likelihood: Likelihood, **more: float) -> None:
-        """Appends a line."""
-        if self.file:
-            line = {
-                "split": split,
-                "step": step,
-                "nats_per_image": likelihood.nats_per_image,
-                "bits_per_dim": likelihood.bits_per_dim,
-                "seconds": round(time.monotonic() - self.started, 2),
-                **more,
-            }
-            print(json.dumps(line), file=self.file, flush=True)
+def progress_bar(steps: int, done: int, accelerator: Accelerator) -> tqdm:
+    """A bar on the main process of each machine; a log file needs fewer lines than a terminal."""
+    interval = 0.5 if sys.stderr.isatty() else 10  # seconds
+    hidden = not accelerator.is_local_main_process
+    return tqdm(total=steps, initial=done, unit="step", mininterval=interval, disable=hidden)
 
 
-def draw_pictures(config: TrainConfig, model: PixelRNN, data: Dataset, folder: Path) -> None:
-    """samples.png, of the size of the largest image; tall.png; completions.png, of lower halves. All within limits."""
-    levels = model.config.levels
-    sizes = data.train.sizes if isinstance(data.train, Images) else data.test.sizes
-    H, W = capped(sizes.max(0).tolist(), SAMPLED_PIXELS)
-    samples = sample(model, 64 if H * W <= SAMPLED_PIXELS // 4 else 16, H, W, config.seed)
-    save_png(sample_sheet(samples, levels, columns=8), folder / "samples.png")
-    tall = sample(model, 16, capped((config.tall_height, W), SAMPLED_PIXELS)[0], W, config.seed)
-    save_png(sample_sheet(tall, levels, columns=16), folder / "tall.png")
-    originals = []
-    for image in data.test[:: -(-len(data.test) // 8)]:
-        h, w = capped(image.shape[1:], COMPLETED_PIXELS)
-        originals.append(image[:, :h, :w])
-    masks = [(torch.arange(h) < h // 2)[:, None].expand(-1, w) for _, h, w in (image.shape for image in originals)]
-    completions = [
-        complete(model, image[None], mask, num=8, seed=config.seed, first=8 * k)[0]
-        for k, (image, mask) in enumerate(zip(originals, masks, strict=True))
-    ]
-    save_png(completion_sheet(originals, masks, completions, levels), folder / "completions.png")
-
-
-def capped(size: Sequence[int], pixels: int) -> tuple[int, int]:
-    """Rows and columns of at most so many pixels: a square's columns, and as many rows as there is room for."""
-    height, width = size
-    width = min(width, math.isqrt(pixels))
-    return min(height, pixels // width), width
+def finish(config: TrainConfig, data: Dataset, folder: Path, accelerator: Accelerator, progress: Progress) -> None:
+    """Evaluates the best weights, draws pictures, and writes and prints the result."""
+    model = PixelRNN.from_pretrained(folder).to(accelerator.device)
+    test = evaluate_shared(accelerator, model, data.test)
+    more = {name: evaluate_shared(accelerator, model, images) for name, images in data.more_tests.items()}
+    if not accelerator.is_main_process:
+        return
+    pictures = draw_pictures(model, data, config.tall_height, config.seed)
+    for name, picture in pictures.items():
+        save_png(picture, folder / f"{name}.png")
+    draw_curve(read_metrics(folder / METRICS), folder / "curve.png")
+    track_pictures(accelerator, pictures, progress.step)
+    result = {
+        "data": data.name,
+        "test_bits_per_dim": round(test.bits_per_dim, 4),
+        "test_nats_per_image": round(test.nats_per_image, 3),
+        "test_nats_standard_error": round(test.nats_error, 3),
+        **{f"{name}_bits_per_dim": round(likelihood.bits_per_dim, 4) for name, likelihood in more.items()},
+        "parameters": model.num_parameters,
+        "steps": progress.step,
+        "seconds": round(progress.seconds, 1),
+        "images_per_s": round(progress.trained / (progress.seconds - progress.validation_seconds), 1),
+    }
+    model.save_pretrained(folder / CHECKPOINT, card=f"Result of its training run: `{json.dumps(result)}`")
+    with whole_file(folder / RESULT) as beside:
+        beside.write_text(json.dumps(result) + "\n")
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

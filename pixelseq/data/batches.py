@@ -87,9 +87,10 @@ def training_batches(
     if size < 1:
         raise ValueError(f"the batch size is {size}; it must be at least 1")
     if isinstance(images, Stream):
-        if batch_pixels is not None or start:
-            raise ValueError("a stream has neither batches of --batch-pixels nor a start inside; use --batch-size")
-        yield from images.batches(batch_size, seed, rank, world)
+        if batch_pixels is not None:
+            raise ValueError("a stream has no batches of --batch-pixels; use --batch-size")
+        # Nothing tells where in a stream a batch begins: those before it are read again.
+        yield from islice(images.batches(batch_size, seed, rank, world), start, None)
         return
     if len(images) < 1:
         raise ValueError("there are no training images")

@@ -120,6 +120,11 @@ class Images(Sequence[Tensor]):
         """[N], int64, where the source has labels."""
         return None if self.store.labels is None else self.store.labels[torch.from_numpy(self.places)]
 
+    def subset(self, chosen: np.ndarray) -> Images:
+        """Some of the images, by their positions [n]; each keeps its random numbers."""
+        uses = None if self.uses is None else self.uses[chosen]
+        return replace(self, places=self.places[chosen], identity=self.identity[chosen], uses=uses)
+
     def drawn(self, chosen: np.ndarray, uses: np.ndarray, seed: int) -> Images:
         """Some of the images as training sees them: each is a function of the seed, its number and its use.
 
@@ -202,6 +207,8 @@ class Dataset:
     """Further held-out images, by what they are."""
     class_names: tuple[str, ...] = ()
     """Name of each label, where they have names."""
+    legend: str | None = None
+    """A character for each level, where a legend.json beside the data gives them."""
     notes: tuple[str, ...] = ()
     """What was decided for the user, a line each."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from pixelseq.data.dataset import Dataset, Images, View
 from pixelseq.data.options import DataOptions
 from pixelseq.data.splits import cut, with_all_splits
 from pixelseq.data.streaming import Stream, open_stream
+from pixelseq.legend import read_legend
 
 SHADES = 256
 """Of a decoded picture."""
@@ -31,6 +33,7 @@ class _Found:
     """Stored values are shades 0 to shades - 1; None: they are levels."""
     more_tests: dict[str, Images] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
+    legend: str | None = None
     notes: tuple[str, ...] = ()
     train: Stream | None = None
     """Instead of `splits["train"]`."""
@@ -67,6 +70,7 @@ def load(options: DataOptions | str, seed: int = 0) -> Dataset:
         test=seen(found.splits["test"]),
         more_tests={name: seen(images) for name, images in found.more_tests.items()},
         class_names=found.class_names,
+        legend=found.legend if found.legend is not None and len(found.legend) == levels else None,
         notes=found.notes,
     )
 
@@ -97,8 +101,13 @@ def _decoded(options: DataOptions, seed: int) -> tuple[_Found, DataOptions]:
         splits, made = with_all_splits({name: Images.of(store) for name, store in found.items()}, seed)
         notes += made
     shades = SHADES if facts.pictures else None
-    levels = (2 if facts.bilevel else SHADES) if facts.pictures else max(2, facts.largest + 1)
-    return _Found(splits, levels, shades, class_names=tuple(facts.class_names), notes=tuple(notes)), options
+    if facts.pictures:
+        levels, legend = 2 if facts.bilevel else SHADES, None
+    else:
+        legend = read_legend(Path(options.data))
+        levels = max(2, facts.largest + 1, len(legend or ""))
+    names = tuple(facts.class_names)
+    return _Found(splits, levels, shades, class_names=names, legend=legend, notes=tuple(notes)), options
 
 
 def _streamed(options: DataOptions) -> _Found:

@@ -81,7 +81,7 @@ def test_grids_need_their_levels_and_other_sources_do_not_stream(tmp_path: Path)
     assert sorted(int(image[0, 0, 0]) for image in batch) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     with pytest.raises(ValueError, match="--streaming reads parquet, arrow and JSON files and hub ids; digits is none"):
         load(DataOptions("digits", streaming=True))
-    with pytest.raises(ValueError, match="neither batches of --batch-pixels nor a start inside"):
+    with pytest.raises(ValueError, match="no batches of --batch-pixels"):
         next(training_batches(data.train, 9, seed=0, batch_pixels=8))
 
 

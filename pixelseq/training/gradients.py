@@ -1,11 +1,7 @@
-"""What a training loop needs beside a model and data, on one process or many.
-
-Shapes: B batch, C colours, H rows, W columns.
-"""
+"""Gradients and likelihoods on one process or many. Shapes: B batch, C colours, H rows, W columns."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -14,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pixelseq.data import by_width, collate
-from pixelseq.likelihood import Likelihood, evaluate, image_nats
+from pixelseq.likelihood import Likelihood, image_nats, nats_of_images, values_of_images
 from pixelseq.model import PixelRNN
 
 if TYPE_CHECKING:
@@ -37,18 +33,21 @@ class ImageNats(nn.Module):
         return image_nats(self.model.nll(levels), heights)
 
 
-def backward(accelerator: Accelerator, network: nn.Module, share: Sequence[Tensor]) -> Tensor:
+def backward(accelerator: Accelerator, network: nn.Module, share: Sequence[Tensor], accumulate: int = 1) -> Tensor:
     """Adds the gradient of the mean nats a value of a batch that all processes share.
 
     Args:
         accelerator: of the run.
         network: an `ImageNats`, prepared by the accelerator.
         share: levels of this process's images of the batch, of any sizes; there may be none.
+        accumulate: parts that the share is cut into, one after another, to need less memory.
 
     Returns:
         [3], float64: nats, images and values of this share.
     """
-    parts = [collate(group) for group in by_width(share)]
+    size = max(1, -(-len(share) // accumulate))
+    pieces = [share[k : k + size] for k in range(0, len(share), size)]
+    parts = [collate(group) for piece in pieces for group in by_width(piece)]
     values = sum(int(heights.sum()) * levels.shape[1] * levels.shape[3] for levels, heights in parts)
     counts = torch.tensor([0, len(share), values], dtype=torch.float64, device=accelerator.device)
     # Processes average their gradients, so each scales its share to the mean over the whole batch.
@@ -66,20 +65,14 @@ def backward(accelerator: Accelerator, network: nn.Module, share: Sequence[Tenso
 
 
 def evaluate_shared(accelerator: Accelerator, model: PixelRNN, images: Sequence[Tensor]) -> Likelihood:
-    """The exact likelihood of a set of images, each process taking its share."""
-    part = evaluate(model, images[accelerator.process_index :: accelerator.num_processes])
-    sums = torch.tensor([part.nll_nats, part.images, part.values], dtype=torch.float64, device=accelerator.device)
-    return total(accelerator, sums)
+    """The exact likelihood of a set of images, each process taking its share; the same on any number of them."""
+    rank, world = accelerator.process_index, accelerator.num_processes
+    nats = nats_of_images(model, images, rank=rank, world=world).to(accelerator.device)
+    # Every image was evaluated by one process and is 0 on the others: the sum over processes is exact.
+    return Likelihood.of(accelerator.reduce(nats, reduction="sum").tolist(), values_of_images(images))
 
 
 def total(accelerator: Accelerator, sums: Tensor) -> Likelihood:
     """Adds [nats, images, values], float64, over all processes, to be divided once."""
     nats, images, values = accelerator.reduce(sums.clone(), reduction="sum").tolist()
     return Likelihood(nats, int(images), int(values))
-
-
-def warmup_cosine(step: int, warmup: int, steps: int) -> float:
-    """Factor of the learning rate at `step`: linear from 0 over `warmup` steps, then a cosine to 0 at `steps`."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))

@@ -1,0 +1,40 @@
+"""What a training loop is made of: gradients over processes, optimizers, stages, stopping, metrics, saved states."""
+
+from pixelseq.training.gradients import ImageNats, backward, evaluate_shared, total
+from pixelseq.training.metrics import Metrics, draw_curve, read_metrics, track_pictures
+from pixelseq.training.optimisers import build_optimizer, schedule_factor, seed_step, set_learning_rate
+from pixelseq.training.pictures import draw_pictures
+from pixelseq.training.saved_state import SavedState, collect_tensors, newest_state, restore_tensors, save_state
+from pixelseq.training.settings import check_agreement, read_settings, write_settings
+from pixelseq.training.stages import stage_images, stage_model, start_from
+from pixelseq.training.stopping import FiniteGuard, Signals, any_process
+
+__all__ = [
+    "FiniteGuard",
+    "ImageNats",
+    "Metrics",
+    "SavedState",
+    "Signals",
+    "any_process",
+    "backward",
+    "build_optimizer",
+    "check_agreement",
+    "collect_tensors",
+    "draw_curve",
+    "draw_pictures",
+    "evaluate_shared",
+    "newest_state",
+    "read_metrics",
+    "read_settings",
+    "restore_tensors",
+    "save_state",
+    "schedule_factor",
+    "seed_step",
+    "set_learning_rate",
+    "stage_images",
+    "stage_model",
+    "start_from",
+    "total",
+    "track_pictures",
+    "write_settings",
+]

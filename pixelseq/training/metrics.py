@@ -1,0 +1,95 @@
+"""What a run measures: a JSON line each, the same to a tracker, and a picture of the curve at the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from pixelseq.files import whole_file
+from pixelseq.likelihood import Likelihood
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+class Metrics:
+    """Lines of metrics.jsonl, written by the main process alone.
+
+    Args:
+        path: of the file; lines of steps after `step` are dropped, since they will be measured again.
+        accelerator: of the run; its trackers get the same numbers.
+        step: that the run goes on from.
+        seconds: of training until then.
+    """
+
+    def __init__(self, path: Path, accelerator: Accelerator, step: int = 0, seconds: float = 0.0) -> None:
+        self.accelerator = accelerator
+        self.started = time.monotonic() - seconds
+        self.file = None
+        if accelerator.is_main_process:
+            kept = [line for line in read_metrics(path) if line["step"] <= step] if path.exists() else []
+            with whole_file(path) as beside:
+                beside.write_text("".join(json.dumps(line) + "\n" for line in kept))
+            self.file = path.open("a")
+
+    def __enter__(self) -> Metrics:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.file:
+            self.file.close()
+
+    @property
+    def seconds(self) -> float:
+        """Of the run so far, those before it was resumed included."""
+        return time.monotonic() - self.started
+
+    def write(self, split: str, step: int, likelihood: Likelihood, **more: float) -> None:
+        """Appends a line: nats an image and bits/dim of a split at a step."""
+        numbers = {"nats_per_image": likelihood.nats_per_image, "bits_per_dim": likelihood.bits_per_dim, **more}
+        self.accelerator.log({f"{split}/{name}": value for name, value in numbers.items()}, step=step)
+        if self.file:
+            line = {"split": split, "step": step, **numbers, "seconds": round(self.seconds, 2)}
+            print(json.dumps(line), file=self.file, flush=True)
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics.jsonl; one that was cut off when its run was killed is left out."""
+    lines = path.read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def draw_curve(lines: list[dict[str, Any]], path: Path) -> None:
+    """A PNG of bits/dim against steps, a curve for each split."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for split in dict.fromkeys(line["split"] for line in lines):
+        of_split = [line for line in lines if line["split"] == split]
+        axes.plot([line["step"] for line in of_split], [line["bits_per_dim"] for line in of_split], label=split)
+    # The first steps are far above the rest; the axis shows what comes after the first tenth.
+    late = [line["bits_per_dim"] for line in lines if line["step"] >= lines[-1]["step"] / 10]
+    axes.set_ylim(min(late) * 0.98, max(late) * 1.02)
+    axes.set_xlabel("step")
+    axes.set_ylabel("bits/dim")
+    axes.legend()
+    with whole_file(path) as beside:
+        figure.savefig(beside, format="png", dpi=120)
+    pyplot.close(figure)
+
+
+def track_pictures(accelerator: Accelerator, pictures: dict[str, Image.Image], step: int) -> None:
+    """Gives pictures to the trackers of a run."""
+    arrays = {name: np.asarray(picture.convert("RGB"))[None] for name, picture in pictures.items()}  # [1, H, W, 3]
+    for tracker in accelerator.trackers:
+        if hasattr(tracker, "log_images"):
+            tracker.log_images(arrays, step=step)

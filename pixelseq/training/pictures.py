@@ -1,0 +1,57 @@
+"""Pictures of what a model has learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from PIL import Image
+
+from pixelseq.completion import complete
+from pixelseq.data import Dataset, Images
+from pixelseq.images import completion_sheet, sample_sheet
+from pixelseq.model import PixelRNN
+from pixelseq.sampling import sample
+
+SAMPLED_PIXELS = 128 * 128
+"""Pixels of a sampled image at most: they are drawn one after another."""
+COMPLETED_PIXELS = 64 * 64
+"""Pixels of a completed image at most: images are completed one after another."""
+
+
+def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -> dict[str, Image.Image]:
+    """Contact sheets: samples of the size of the largest image, taller ones, and completed lower halves of test images.
+
+    Args:
+        model: drawn from.
+        data: gives the sizes and the test images; very large ones are cut.
+        tall_height: rows of the taller samples.
+        seed: of all draws.
+    """
+    levels, pixels = model.config.levels, model.config.pixels
+    sizes = data.train.sizes if isinstance(data.train, Images) else data.test.sizes
+    H, W = _capped(sizes.max(0).tolist(), SAMPLED_PIXELS)
+    samples = sample(model, 64 if H * W <= SAMPLED_PIXELS // 4 else 16, H, W, seed)
+    tall = sample(model, 16, _capped((tall_height, W), SAMPLED_PIXELS)[0], W, seed)
+    originals = []
+    for image in data.test[:: -(-len(data.test) // 8)]:
+        h, w = _capped(image.shape[1:], COMPLETED_PIXELS)
+        originals.append(image[:, :h, :w])
+    masks = [(torch.arange(h) < h // 2)[:, None].expand(-1, w) for _, h, w in (image.shape for image in originals)]
+    completions = [
+        complete(model, image[None], mask, num=8, seed=seed, first=8 * k)[0]
+        for k, (image, mask) in enumerate(zip(originals, masks, strict=True))
+    ]
+    return {
+        "samples": sample_sheet(samples, levels, columns=8, pixels=pixels),
+        "tall": sample_sheet(tall, levels, columns=16, pixels=pixels),
+        "completions": completion_sheet(originals, masks, completions, levels, pixels=pixels),
+    }
+
+
+def _capped(size: Sequence[int], pixels: int) -> tuple[int, int]:
+    """Rows and columns of at most so many pixels: a square's columns, and as many rows as there is room for."""
+    height, width = size
+    width = min(width, math.isqrt(pixels))
+    return min(height, pixels // width), width

@@ -1,0 +1,127 @@
+"""The state of a training run on disk, from which it goes on as if it had never stopped.
+
+A folder a step: the tensors as safetensors, everything else as JSON with a digest of each file; nothing is unpickled.
+Names of tensors are those of the parameters, so that the state does not depend on the number of processes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+
+from pixelseq.files import whole_folder
+
+PROGRESS = "progress.json"
+FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """A run after some steps."""
+
+    progress: dict[str, Any]
+    """What is no tensor, as JSON."""
+    tensors: dict[str, dict[str, Tensor]]
+    """By file, then by name."""
+
+
+def collect_tensors(
+    network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, dict[str, Tensor]]:
+    """The tensors of a run, whole, on the CPU; every process takes part.
+
+    Args:
+        network: trained, as a data-parallel wrapper or bare.
+        average: holds its averaged weights.
+        optimizer: of the network's parameters, after at least one step.
+
+    Returns:
+        Tensors by file and name.
+    """
+    state: dict[str, Any] = get_optimizer_state_dict(network, optimizer, options=FULL)
+    moments = {f"{name}/{key}": value for name, values in state["state"].items() for key, value in values.items()}
+    return {
+        "model.safetensors": dict(get_model_state_dict(network, options=FULL)),
+        "average.safetensors": dict(get_model_state_dict(average, options=FULL)),
+        "optimizer.safetensors": moments,
+    }
+
+
+def restore_tensors(
+    tensors: dict[str, dict[str, Tensor]], network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Puts back what `collect_tensors` took; the settings of the optimizer are those it was built with."""
+    for module, file in ((network, "model.safetensors"), (average, "average.safetensors")):
+        set_model_state_dict(module, dict[str, Any](tensors[file]), options=FULL)
+    state: dict[str, Any] = get_optimizer_state_dict(network, optimizer, options=FULL)
+    state["state"] = {}
+    for path, tensor in tensors["optimizer.safetensors"].items():
+        name, key = path.rsplit("/", 1)
+        state["state"].setdefault(name, {})[key] = tensor
+    set_optimizer_state_dict(network, optimizer, state, options=FULL)
+
+
+def save_state(folder: Path, step: int, state: SavedState, keep: int) -> None:
+    """Writes the state after `step` steps, whole or not at all, then deletes all but the newest `keep`.
+
+    Args:
+        folder: of all states of the run.
+        step: names the state.
+        state: written.
+        keep: at least 1.
+
+    Raises:
+        OSError: it cannot be written; the states before it are left as they were.
+    """
+    with whole_folder(folder / f"step_{step:08}") as beside:
+        digests = {}
+        for name, content in state.tensors.items():
+            data = safetensors.torch.save({key: value.contiguous() for key, value in content.items()})
+            (beside / name).write_bytes(data)
+            digests[name] = hashlib.sha256(data).hexdigest()
+        (beside / PROGRESS).write_text(json.dumps({"progress": state.progress, "sha256": digests}))
+    for old in sorted(folder.glob("step_*"))[:-keep]:
+        shutil.rmtree(old)
+
+
+def newest_state(folder: Path) -> tuple[SavedState | None, list[str]]:
+    """The newest state that is whole, and a line for each newer one that is not.
+
+    Raises:
+        ValueError: there are states, and none is whole.
+    """
+    damaged: list[str] = []
+    for path in sorted(folder.glob("step_*"), reverse=True):
+        try:
+            return _read(path), damaged
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            damaged.append(f"{path} is damaged ({error})")
+    if damaged:
+        raise ValueError(f"{'; '.join(damaged)}; delete {folder} to start the run anew")
+    return None, []
+
+
+def _read(path: Path) -> SavedState:
+    saved = json.loads((path / PROGRESS).read_text())
+    tensors = {}
+    for name, digest in saved["sha256"].items():
+        data = (path / name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise ValueError(f"{name} is not what was written")
+        tensors[name] = safetensors.torch.load(data)
+    return SavedState(saved["progress"], tensors)

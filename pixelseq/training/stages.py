@@ -1,0 +1,61 @@
+"""Training in stages: the context encoder with the head first, then the recurrent blocks on top of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from pixelseq.config import ModelConfig
+from pixelseq.data import Images
+from pixelseq.data.dataset import ORDER, generator
+from pixelseq.model import PixelRNN
+
+STAGES = 1
+"""Tells this order from that of splits that are made, which has 0."""
+SHARED = ("pixels.", "encoder.", "head.")
+"""Parts that an encoder-stage model has in common with the whole one."""
+
+
+def stage_model(config: ModelConfig, stage: str) -> PixelRNN:
+    """The model that a stage trains: without recurrent blocks in stage "encoder", whole in the others."""
+    return PixelRNN(dataclasses.replace(config, blocks=()) if stage == "encoder" else config)
+
+
+def start_from(model: PixelRNN, name: str | Path, freeze_encoder: bool) -> None:
+    """Copies the encoder and the head of a trained model into `model`.
+
+    Args:
+        model: written.
+        name: of the trained model, as in `PixelRNN.from_pretrained`.
+        freeze_encoder: keep them as they are; the head is trained all the same.
+
+    Raises:
+        FileNotFoundError: nothing of that name.
+        ValueError: its encoder or head has other shapes.
+    """
+    theirs = {
+        key: value for key, value in PixelRNN.from_pretrained(name).state_dict().items() if key.startswith(SHARED)
+    }
+    ours = model.state_dict()
+    for key, value in theirs.items():
+        if key not in ours or ours[key].shape != value.shape:
+            raise ValueError(f"{name} cannot start this model: its {key} is {list(value.shape)}")
+    model.load_state_dict(theirs, strict=False)
+    if freeze_encoder:
+        model.pixels.requires_grad_(False)
+        model.encoder.requires_grad_(False)
+
+
+def stage_images(images: Images, stage: str, seed: int) -> Images:
+    """The half of the training images that stage "encoder" or "recurrent" trains on; the two have none in common.
+
+    Args:
+        images: all of them.
+        stage: takes the first or the second half of an order drawn from the seed.
+        seed: the same for both stages.
+    """
+    order = generator(seed, STAGES, 0, ORDER).permutation(len(images))
+    half = order[: len(order) // 2] if stage == "encoder" else order[len(order) // 2 :]
+    return images.subset(np.sort(half))

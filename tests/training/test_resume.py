@@ -1,0 +1,167 @@
+"""A run that is killed goes on as if nothing had happened: to the last bit on a CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+ROOT = Path(__file__).parents[2]
+SMALL = "--batch-size 6 --model.hidden 4 --model.blocks row --model.context-blocks 0 --model.head-features 8"
+FLAGS = f"--steps 12 --save-every 3 --validate-every 4 --keep 9 {SMALL}".split()
+KILLED = """
+import os, runpy, signal, sys
+import pixelseq.training, pixelseq.training.saved_state as saved_state
+
+where, count, sys.argv = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+calls = 0
+def killing(function):
+    def wrapped(*arguments, **named):
+        global calls
+        calls += 1
+        if calls == count and int(os.environ.get("RANK", 0)) == int(os.environ.get("WORLD_SIZE", 1)) - 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **named)
+    return wrapped
+if where == "step":
+    pixelseq.training.backward = killing(pixelseq.training.backward)
+else:  # inside the writing of a state, of three files each
+    saved_state.safetensors.torch.save = killing(saved_state.safetensors.torch.save)
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+
+
+def train(folder: Path, *arguments: str, launcher: list[str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *(launcher or []), *arguments],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+def whole(folder: Path, launcher: list[str] | None = None) -> subprocess.CompletedProcess[str]:
+    return train(folder, str(ROOT / "train/run.py"), *FLAGS, launcher=launcher)
+
+
+def killed(folder: Path, where: str, count: int, launcher: list[str] | None = None) -> None:
+    (folder / "killed.py").write_text(KILLED)
+    script = [str(folder / "killed.py"), where, str(count), str(ROOT / "train/run.py")]
+    done = train(folder, *script, *FLAGS, launcher=launcher)
+    assert done.returncode != 0
+    assert not (folder / "runs/digits/result.json").exists()
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """Everything that a run leaves but times: its states, its best weights, its metrics, its result."""
+    run = folder / "runs/digits"
+    files = sorted([*run.glob("state/*/*.safetensors"), *run.glob("checkpoint/*.safetensors")])
+    tensors = {
+        f"{file.parent.name}/{file.name}/{name}": tensor
+        for file in files
+        for name, tensor in safetensors.torch.load_file(file).items()
+    }
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    result = json.loads((run / "result.json").read_text())
+    progress = [json.loads(file.read_text())["progress"] for file in sorted(run.glob("state/*/progress.json"))]
+    times = {"seconds", "validation_seconds", "images_per_s"}
+    untimed = [{key: value for key, value in line.items() if key not in times} for line in [*lines, result, *progress]]
+    return {"tensors": tensors, "untimed": untimed}
+
+
+def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert one["untimed"] == other["untimed"]
+    assert one["tensors"].keys() == other["tensors"].keys()
+    for name, tensor in one["tensors"].items():
+        assert torch.equal(tensor, other["tensors"][name]), name
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    done = whole(folder)
+    assert done.returncode == 0, done.stderr
+    return outcome(folder)
+
+
+def test_a_killed_run_goes_on_to_the_last_bit(uninterrupted: dict[str, Any], tmp_path: Path) -> None:
+    # Before the first state, between states, while the second state is written, and after it.
+    for where, count in [("step", 2), ("step", 5), ("write", 2), ("step", 5)]:
+        killed(tmp_path, where, count)
+    done = whole(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "going on after step 6" in done.stderr
+    assert_equal(outcome(tmp_path), uninterrupted)
+    assert not list((tmp_path / "runs/digits").rglob(".*.tmp"))
+    again = whole(tmp_path)  # nothing is left to do
+    assert again.returncode == 0
+    assert again.stdout == done.stdout
+    assert_equal(outcome(tmp_path), uninterrupted)
+
+
+def test_a_damaged_newest_state_is_reported_and_the_one_before_it_taken(
+    uninterrupted: dict[str, Any], tmp_path: Path
+) -> None:
+    killed(tmp_path, "step", 9)
+    newest = tmp_path / "runs/digits/state/step_00000006/optimizer.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1])
+    done = whole(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "step_00000006 is damaged" in done.stderr
+    assert "going on after step 3" in done.stderr
+    assert_equal(outcome(tmp_path), uninterrupted)
+
+
+def test_a_signal_saves_and_ends_well(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "train/run.py", *FLAGS, "--steps", "100000", "--save-every", "100000"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    metrics = tmp_path / "runs/digits/metrics.jsonl"
+    until = time.monotonic() + 120
+    while not (metrics.exists() and metrics.read_text()) and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 0, message
+    (state,) = (tmp_path / "runs/digits/state").iterdir()
+    step = json.loads((state / "progress.json").read_text())["progress"]["step"]
+    assert f"stopped by SIGTERM after step {step}; the same command goes on" in message
+    assert state.name == f"step_{step:08}"
+    assert not (tmp_path / "runs/digits/result.json").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_to_the_last_bit_and_after_one_process(tmp_path: Path) -> None:
+    for name in ("whole", "killed", "one"):
+        (tmp_path / name).mkdir()
+    assert whole(tmp_path / "whole", TWO).returncode == 0
+    for where, count in [("step", 2), ("step", 8), ("step", 3)]:
+        killed(tmp_path / "killed", where, count, TWO)
+    done = whole(tmp_path / "killed", TWO)
+    assert done.returncode == 0, done.stderr
+    assert_equal(outcome(tmp_path / "killed"), outcome(tmp_path / "whole"))
+    killed(tmp_path / "one", "step", 8)
+    done = whole(tmp_path / "one", TWO)
+    assert done.returncode == 0, done.stderr
+    assert "going on after step 6" in done.stderr
+    one, two = outcome(tmp_path / "one"), outcome(tmp_path / "whole")
+    # Dropout differs between numbers of processes, the images do not.
+    trained = [line["trained"] for line in one["untimed"] if "trained" in line]
+    assert trained == [line["trained"] for line in two["untimed"] if "trained" in line]
