@@ -138,6 +138,8 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], bool, l
         if not given:
             train = replace(train, held_out=train.held_out | {digest(image) for image in held_out[split]})
             notes.append(f"no {split} images: {len(found)} of the first training images are held out")
+        elif len(found) == HELD_OUT:
+            notes.append(f"{split} images: the first {HELD_OUT} alone, since they are kept in memory")
     return train, {split: Store.of(images) for split, images in held_out.items()}, bilevel, notes
 
 

@@ -56,7 +56,10 @@ def test_held_out_images_are_not_trained_on(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("pixelseq.data.streaming.HELD_OUT", 3)
     shards(tmp_path)
     data = load(DataOptions(str(tmp_path), streaming=True))
-    assert data.notes == ("no validation images: 3 of the first training images are held out",)
+    assert data.notes == (
+        "no validation images: 3 of the first training images are held out",
+        "test images: the first 3 alone, since they are kept in memory",
+    )
     held = {int(image[0, 0, 0]) for image in data.validation}
     shares = [training_batches(data.train, 3 * world, seed=0, rank=rank, world=world) for rank in range(world)]
     seen = [[int(image[0, 0, 0]) for image in next(share)] for _ in range(28 // world) for share in shares]
