@@ -52,6 +52,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     (folder / "last_line.json").write_text(done.stdout.splitlines()[-1])
     model = PixelRNN.from_pretrained(folder / "runs/digits")
+    model.save_pretrained(folder / "shared/checkpoint")
     for k, image in enumerate(sample(model, 2, 8, 8)):
         save_png(to_picture(image, 17), folder / "pictures" / f"{k}.png")
     save_png(Image.new("L", (8, 8), 255), folder / "all_known.png")
@@ -101,12 +102,30 @@ def test_training_leaves_its_files_and_one_json_line(trained: Path) -> None:
 
 
 def test_columns_train_in_mixed_heights(tmp_path: Path) -> None:
-    done = run(tmp_path, "train/run.py", "digit_columns", *FEW_STEPS, "--model.blocks", "conv")
+    done = run(
+        tmp_path, "train/run.py", "digit_columns", *FEW_STEPS, "--model.blocks", "conv", "--track", "tensorboard"
+    )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert {"columns_of_6_bits_per_dim", "columns_of_12_bits_per_dim"} <= result.keys()
     with Image.open(tmp_path / "runs/digit_columns/tall.png") as picture:
         assert picture.height == 96 * 8 + 8
+    (events,) = (tmp_path / "runs/digit_columns").rglob("events.out.tfevents.*")
+    tags = tags_of(events)
+    assert {"train/bits_per_dim", "validation/bits_per_dim"} <= set(tags["scalars"])
+    assert set(tags["images"]) == {"samples", "tall", "completions"}
+
+
+def tags_of(events: Path) -> dict[str, list[str]]:
+    """Names of what a file of TensorBoard holds."""
+    code = (
+        "import json, sys\n"
+        "from tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n"
+        "events = EventAccumulator(sys.argv[1]); events.Reload(); print(json.dumps(events.Tags()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, events], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_pictures_of_mixed_sizes_and_colours_train_in_processes_that_share_them(tmp_path: Path) -> None:
@@ -281,7 +300,9 @@ MISTAKES = {
         ["train/run.py", "--data", "maps.jsonl", "--image-column", "ragged", "--out", "new"],
         "train row 1: its rows are of unlike widths",
     ),
-    "run-exists": (["train/run.py"], "runs/digits already holds a trained model"),
+    "other-settings": (["train/run.py", "--steps", "4"], "run with other settings: --steps is 4, the run has 3"),
+    "other-preset": (["train/run.py", "photos", "--out", "runs/digits"], "holds a run of preset digits, not photos"),
+    "checkpoint-exists": (["train/run.py", "--out", "shared"], "shared already holds a trained model"),
     "no-checkpoint": ([*SAMPLE, "--checkpoint", "runs/digit"], "no checkpoint folder runs/digit"),
     "num-0": ([*SAMPLE, "--num", "0"], "--num is 0"),
     "height-0": (["sample/run.py", "--height", "0", "--width", "8", "--out", "new"], "height is 0"),
@@ -342,17 +363,55 @@ def test_a_wrong_flag_is_explained(tmp_path: Path, flag: str, value: str, messag
     assert not list(tmp_path.iterdir())
 
 
-def test_presets_build() -> None:
+def test_presets_build(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from dataclasses import replace\n"
-        "from presets import PRESETS\n"
+        "import tyro\n"
+        "from presets import PRESETS, TrainConfig\n"
         "from pixelseq import PixelRNN\n"
-        "from pixelseq.data import load\n"
-        "for preset in PRESETS.values():\n"
-        "    data = load(preset.images)\n"
-        "    model = PixelRNN(replace(preset.model, channels=data.channels, levels=data.levels))\n"
-        "    model.nll(data.test[0][None])\n"
+        "from pixelseq.training import build_optimizer, fill, flatten\n"
+        "for name, preset in PRESETS.items():\n"
+        "    config = tyro.cli(TrainConfig, default=preset, args=['--model.hidden', '3', '--seed', '5'])\n"
+        "    assert fill(TrainConfig(), flatten(config)) == config\n"
+        "    model = PixelRNN(config.model)\n"
+        "    build_optimizer(config.optimizer, model.parameters(), config.learning_rate, config.weight_decay)\n"
+        "    print(name)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, ROOT / "train"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert {"mnist_binary_diagonal", "cifar10_row", "tiles", "pixelcnn"} <= set(done.stdout.split())
+
+
+def test_stages_follow_each_other(tmp_path: Path) -> None:
+    stage = [*FEW_STEPS, "--stage-split"]
+    done = run(tmp_path, "train/run.py", *stage, "--stage", "encoder", "--out", "first")
+    assert done.returncode == 0, done.stderr
+    assert PixelRNN.from_pretrained(tmp_path / "first").config.blocks == ()
+    second = ["--stage", "recurrent", "--init-from", "first", "--freeze-encoder", "--out", "second"]
+    done = run(tmp_path, "train/run.py", *stage, *second)
+    assert done.returncode == 0, done.stderr
+    model, first = PixelRNN.from_pretrained(tmp_path / "second"), PixelRNN.from_pretrained(tmp_path / "first")
+    trained = sum(p.numel() for part in (model.blocks, model.head) for p in part.parameters())
+    assert f"stage recurrent trains blocks and head: {trained} parameters" in done.stderr
+    for name, parameter in first.encoder.state_dict().items():
+        assert torch.equal(model.encoder.state_dict()[name], parameter), name
+
+
+def test_a_run_stops_by_its_targets(tmp_path: Path) -> None:
+    for flags in (["--target-bits-per-dim", "9"], ["--target-nats", "999"], ["--minutes", "0.0001"]):
+        steps = ["--steps", "1000", "--validate-every", "2", "--save-every", "1000"]
+        done = run(tmp_path, "train/run.py", *FEW_STEPS, *steps, *flags, "--out", flags[0])
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout.splitlines()[-1])
+        assert result["steps"] == (50 if flags[0] == "--minutes" else 2)
+
+
+def test_evaluation_gives_the_result_of_the_run(trained: Path) -> None:
+    done = run(trained, "train/evaluate.py", "--checkpoint", "runs/digits")
+    assert done.returncode == 0, done.stderr
+    found, result = (
+        json.loads(line) for line in (done.stdout.splitlines()[-1], (trained / "last_line.json").read_text())
+    )
+    assert round(found["bits_per_dim"], 4) == result["test_bits_per_dim"]
+    assert round(found["nats_standard_error"], 3) == result["test_nats_standard_error"] > 0
+    assert found["images"] == 250

@@ -5,7 +5,7 @@ from pixelseq.training.metrics import Metrics, draw_curve, read_metrics, track_p
 from pixelseq.training.optimisers import build_optimizer, schedule_factor, seed_step, set_learning_rate
 from pixelseq.training.pictures import draw_pictures
 from pixelseq.training.saved_state import SavedState, collect_tensors, newest_state, restore_tensors, save_state
-from pixelseq.training.settings import check_agreement, read_settings, write_settings
+from pixelseq.training.settings import check_agreement, fill, flatten, read_settings, write_settings
 from pixelseq.training.stages import stage_images, stage_model, start_from
 from pixelseq.training.stopping import FiniteGuard, Signals, any_process
 
@@ -23,6 +23,8 @@ __all__ = [
     "draw_curve",
     "draw_pictures",
     "evaluate_shared",
+    "fill",
+    "flatten",
     "newest_state",
     "read_metrics",
     "read_settings",

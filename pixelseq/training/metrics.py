@@ -91,5 +91,7 @@ def track_pictures(accelerator: Accelerator, pictures: dict[str, Image.Image], s
     """Gives pictures to the trackers of a run."""
     arrays = {name: np.asarray(picture.convert("RGB"))[None] for name, picture in pictures.items()}  # [1, H, W, 3]
     for tracker in accelerator.trackers:
-        if hasattr(tracker, "log_images"):
+        if tracker.name == "tensorboard":
+            tracker.log_images(arrays, step=step, dataformats="NHWC")
+        elif tracker.name == "wandb":
             tracker.log_images(arrays, step=step)

@@ -43,7 +43,7 @@ class SavedState:
 def collect_tensors(
     network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
 ) -> dict[str, dict[str, Tensor]]:
-    """The tensors of a run, whole, on the CPU; every process takes part.
+    """The tensors of a run, whole, on the CPU; every process takes part, and the first alone gets them.
 
     Args:
         network: trained, as a data-parallel wrapper or bare.
@@ -54,7 +54,8 @@ def collect_tensors(
         Tensors by file and name.
     """
     state: dict[str, Any] = get_optimizer_state_dict(network, optimizer, options=FULL)
-    moments = {f"{name}/{key}": value for name, values in state["state"].items() for key, value in values.items()}
+    of_parameters = state.get("state", {})
+    moments = {f"{name}/{key}": value for name, values in of_parameters.items() for key, value in values.items()}
     return {
         "model.safetensors": dict(get_model_state_dict(network, options=FULL)),
         "average.safetensors": dict(get_model_state_dict(average, options=FULL)),
@@ -68,12 +69,15 @@ def restore_tensors(
     """Puts back what `collect_tensors` took; the settings of the optimizer are those it was built with."""
     for module, file in ((network, "model.safetensors"), (average, "average.safetensors")):
         set_model_state_dict(module, dict[str, Any](tensors[file]), options=FULL)
-    state: dict[str, Any] = get_optimizer_state_dict(network, optimizer, options=FULL)
-    state["state"] = {}
+    moments: dict[str, dict[str, Tensor]] = {}
     for path, tensor in tensors["optimizer.safetensors"].items():
         name, key = path.rsplit("/", 1)
-        state["state"].setdefault(name, {})[key] = tensor
-    set_optimizer_state_dict(network, optimizer, state, options=FULL)
+        moments.setdefault(name, {})[key] = tensor
+    names = {id(parameter): name.removeprefix("module.") for name, parameter in network.named_parameters()}
+    groups = [
+        {**group, "params": [names[id(parameter)] for parameter in group["params"]]} for group in optimizer.param_groups
+    ]
+    set_optimizer_state_dict(network, optimizer, {"state": moments, "param_groups": groups}, options=FULL)  # type: ignore[dict-item]
 
 
 def save_state(folder: Path, step: int, state: SavedState, keep: int) -> None:
