@@ -34,7 +34,7 @@ def complete(
     come after the known ones this samples the exact conditional p(unknown | known); known pixels further on have no
     influence on the draw. With K particles they have: K images are drawn at once, weighted by the probability of each
     known pixel that is passed, and one of them is left at the end. As K grows the completions become samples of the
-    exact conditional under any mask; the cost is K times as much.
+    exact conditional under any mask; time and memory grow alike.
 
     Args:
         model: the distribution.

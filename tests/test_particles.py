@@ -10,6 +10,7 @@ from helpers import all_images, small_model
 from torch import Tensor
 
 from pixelseq import PixelRNN, complete, log_known, sample
+from pixelseq.draw import Noise
 from pixelseq.kernels.backends import VARIABLE
 from pixelseq.particles import Particles
 from pixelseq.walker import start_walk
@@ -156,6 +157,14 @@ def test_steps_and_compiled_walks_give_the_same_particles(monkeypatch: pytest.Mo
     monkeypatch.setenv(VARIABLE, "reference")
     assert torch.equal(complete(model, images, known, particles=5), compiled[0])
     torch.testing.assert_close(log_known(model, images, known, 5), compiled[1])
+
+
+def test_an_image_has_sequences_of_noise_of_which_the_first_draws_its_pixels() -> None:
+    device = torch.device("cpu")
+    rows = Noise(3, range(2), device, range(3)).row(4, 1)
+    assert torch.equal(rows[::3], Noise(3, range(2), device).row(4, 1))
+    assert torch.equal(rows[2::3], Noise(3, range(2), device, range(2, 3)).row(4, 1))
+    assert rows.unique().numel() == rows.numel()
 
 
 def test_systematic_resampling_copies_by_the_weights() -> None:
