@@ -36,9 +36,9 @@ def check_pictures(channels: int, levels: int, pixels: PixelsName = "ordinal") -
         raise ValueError(f"{levels} levels do not fit in an 8-bit picture")
 
 
-def shades(levels: int) -> Tensor:
-    """The 8-bit shade of each level, [V]."""
-    return (torch.arange(levels) * (255 / (levels - 1))).round().to(torch.uint8)
+def shades(levels: int, top: int = 255) -> Tensor:
+    """The shade of each level, from 0 to `top`, [V]."""
+    return (torch.arange(levels) * (top / (levels - 1))).round().to(torch.uint8 if top < 256 else torch.int32)
 
 
 def to_picture(image: Tensor, levels: int, pixels: PixelsName = "ordinal") -> Image.Image:
@@ -84,7 +84,7 @@ def read_image(
         ValueError: no picture, other channels, or pixels that look like no level.
     """
     check_pictures(channels, levels, pixels)
-    picture = _open(path)
+    picture = open_picture(path)
     modes = PALETTE_MODES if pixels == "categorical" else READABLE_MODES[channels]
     if picture.mode not in modes:
         raise ValueError(
@@ -119,7 +119,7 @@ def read_mask(path: Path) -> Tensor:
         FileNotFoundError: no such file.
         ValueError: no picture.
     """
-    return torch.from_numpy(np.array(_open(path).convert("L"))) >= 128
+    return torch.from_numpy(np.array(open_picture(path).convert("L"))) >= 128
 
 
 def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
@@ -199,9 +199,17 @@ def _find(values: NDArray[np.integer], looks: NDArray[np.integer]) -> NDArray[np
     return np.where(looks[closest] == values, closest, -1)
 
 
-def _open(path: Path) -> Image.Image:
+def open_picture(path: Path) -> Image.Image:
+    """A picture, read as a whole.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no picture, or one of more bits than can be read.
+    """
     try:
         with Image.open(path) as picture:
+            if len(picture.getbands()) > 1 and ";16" in str(picture.tile):
+                raise ValueError(f"{path} has 16 bits a colour, of which only 8 would be read; save it with 8")
             picture.load()
             return picture
     except FileNotFoundError:

@@ -1,42 +1,53 @@
 """Completes partial images with a trained model.
 
 python sample/complete.py --checkpoint runs/digits --image a.png --known-rows 4 --num 8 --out done.png
+python sample/complete.py --image photos --box 8,8,12,12 --particles 64 --out done
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 import tyro
+from PIL import Image
 from torch import Tensor
 
 from pixelseq import PixelRNN, complete
 from pixelseq.checkpoint import newest
 from pixelseq.cli import check_out, is_sheet, one_line_errors, set_up_torch
-from pixelseq.images import completion_sheet, read_image, read_mask, save_png, to_picture
+from pixelseq.images import completion_sheet, read_mask, save_png
+from pixelseq.partial import PartialPicture, opaque, read_partial
 
 PICTURES = {".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Completes partial images with a trained model."""
+    """Completes partial images with a trained model. What is known is said by one of the first five flags."""
 
     image: tuple[Path, ...]
-    """Pictures, or folders of pictures, in the channels and levels of the model; unknown pixels may hold anything."""
+    """Pictures, or folders of pictures, in the channels of the model; unknown pixels may hold anything."""
     known_rows: int | None = None
     """The first rows are known, the rest is drawn."""
+    known_cols: int | None = None
+    """The first columns are known, the rest is drawn."""
+    box: str | None = None
+    """y,x,h,w: a box of h rows and w columns, from row y and column x on, is drawn, the rest is known."""
     mask: Path | None = None
     """A picture of the images' size: white = known, black = drawn."""
+    alpha: bool = False
+    """What is transparent in a picture is drawn, the rest is known."""
     num: int = 8
     """Completions of each image."""
+    particles: int = 1
+    """With more than 1, known pixels after a drawn one count too, the better the more; the cost grows alike."""
     checkpoint: str | None = None
     """A run's folder, a checkpoint folder or a model id on the hub; the newest run where none is given."""
     seed: int = 0
-    """Completion n of image b is drawn as sample b * num + n of this seed would be."""
+    """Completion n of image b depends on the seed and b * num + n alone."""
     temperature: float = 1.0
     """Below 1 likelier images, above 1 more varied ones; 0 takes the likeliest level of every pixel."""
     top_k: int = 0
@@ -44,45 +55,49 @@ class Arguments:
     top_p: float = 1.0
     """Draw only from the likeliest levels that hold this probability."""
     out: Path = Path("completions.png")
-    """A .png for one sheet of all completions, or a folder for one .png a completion in its own size."""
+    """A .png for one sheet of all completions as the model sees them, or a folder for it and one .png a completion."""
 
 
 def main(arguments: Arguments) -> None:
     check_out(arguments.out)
-    if (arguments.known_rows is None) == (arguments.mask is None):
-        raise ValueError("say what is known: either --known-rows or --mask")
+    known_of = known_part(arguments)
     paths = pictures_of(arguments)
-    mask = None if arguments.mask is None else read_mask(arguments.mask)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(set_up_torch())
-    channels, levels, pixels = model.config.channels, model.config.levels, model.config.pixels
-    images, known = [], []
-    for path in paths:
-        known_of = partial(known_pixels, path, arguments.known_rows, mask)
-        image = read_image(path, channels, levels, known_of, pixels)
-        images.append(image)
-        known.append(known_of(image.shape[1], image.shape[2]))
+    pictures = [read_partial(path, model.config, known_of) for path in paths]
+    for picture in pictures:
+        if picture.note:
+            print(picture.note)
+        if not picture.known.any():
+            print(f"nothing is known of {picture.path}: its completions are samples")
     completions = [
         complete(
             model,
-            image[None],
-            is_known,
+            picture.levels[None],
+            picture.known,
             arguments.num,
             arguments.seed,
             arguments.temperature,
             arguments.top_k,
             arguments.top_p,
             progress=True,
+            particles=arguments.particles,
             first=k * arguments.num,
-        )[0]
-        for k, (image, is_known) in enumerate(zip(images, known, strict=True))
+        )[0].cpu()
+        for k, picture in enumerate(pictures)
     ]
-    if is_sheet(arguments.out):
-        save_png(completion_sheet(images, known, completions, levels, pixels), arguments.out)
-    else:
-        for path, completed in zip(paths, completions, strict=True):
-            for n, image in enumerate(completed):
-                save_png(to_picture(image, levels, pixels), arguments.out / f"{path.stem}-{n}.png")
-    print(f"wrote {arguments.num} completions of {len(images)} images to {arguments.out}")
+    write(pictures, completions, model, arguments.out)
+    print(f"wrote {arguments.num} completions of {len(pictures)} images to {arguments.out}")
+
+
+def write(pictures: list[PartialPicture], completions: list[Tensor], model: PixelRNN, out: Path) -> None:
+    """Writes the sheet of completions, each [num, C, H, W], and in a folder a file a completion beside it."""
+    levels, known = [picture.levels for picture in pictures], [picture.known for picture in pictures]
+    sheet = completion_sheet(levels, known, completions, model.config.levels, model.config.pixels)
+    save_png(sheet, out if is_sheet(out) else out / "sheet.png")
+    if not is_sheet(out):
+        for picture, completed in zip(pictures, completions, strict=True):
+            for n, completion in enumerate(completed):
+                save_png(picture.filled(completion), out / f"{picture.path.stem}-{n}.png")
 
 
 def pictures_of(arguments: Arguments) -> list[Path]:
@@ -103,17 +118,52 @@ def pictures_of(arguments: Arguments) -> list[Path]:
     return paths
 
 
-def known_pixels(path: Path, rows: int | None, mask: Tensor | None, H: int, W: int) -> Tensor:
-    """The known-mask [H, W] of the picture at `path`: its first rows, or the given mask."""
-    if mask is not None:
-        if mask.shape != (H, W):
-            h, w = mask.shape
-            raise ValueError(f"the mask is {w}x{h} pixels, the image {path} {W}x{H}; they must be of one size")
-        return mask
-    assert rows is not None
-    if not 0 <= rows <= H:
-        raise ValueError(f"--known-rows is {rows}; {path} has {H} rows")
-    return (torch.arange(H) < rows)[:, None].expand(H, W)
+def known_part(arguments: Arguments) -> Callable[[Image.Image], Tensor]:
+    """What the flags say is known: from a picture to its mask [H, W]."""
+    ways: dict[str, Callable[[Image.Image], Tensor]] = {}
+    if (rows := arguments.known_rows) is not None:
+        ways["--known-rows"] = lambda picture: first("rows", rows, picture.height)[:, None].repeat(1, picture.width)
+    if (columns := arguments.known_cols) is not None:
+        ways["--known-cols"] = lambda picture: first("cols", columns, picture.width).repeat(picture.height, 1)
+    if (box := arguments.box) is not None:
+        ways["--box"] = lambda picture: around(box, picture.height, picture.width)
+    if arguments.mask is not None:
+        mask = read_mask(arguments.mask)
+        ways["--mask"] = lambda picture: of_size(mask, picture.height, picture.width)
+    if arguments.alpha:
+        ways["--alpha"] = opaque
+    if len(ways) != 1:
+        found = " and ".join(ways) or "nothing"
+        raise ValueError(f"say what is known: one of --known-rows, --known-cols, --box, --mask, --alpha, not {found}")
+    return next(iter(ways.values()))
+
+
+def first(name: str, count: int, size: int) -> Tensor:
+    """The first `count` of `size` rows or columns are known: [size]."""
+    if not 0 <= count <= size:
+        raise ValueError(f"--known-{name} is {count}; an image has {size}")
+    return torch.arange(size) < count
+
+
+def around(box: str, H: int, W: int) -> Tensor:
+    """What is outside a box "y,x,h,w" is known: [H, W]."""
+    try:
+        y, x, h, w = map(int, box.split(","))
+    except ValueError:
+        raise ValueError(f"--box is {box}; expected four whole numbers y,x,h,w such as 2,3,4,5") from None
+    if min(y, x) < 0 or min(h, w) < 1 or y + h > H or x + w > W:
+        raise ValueError(f"--box is {box}: rows {y} to {y + h - 1}, columns {x} to {x + w - 1}; an image is {W}x{H}")
+    known = torch.ones(H, W, dtype=torch.bool)
+    known[y : y + h, x : x + w] = False
+    return known
+
+
+def of_size(mask: Tensor, H: int, W: int) -> Tensor:
+    """The mask [H, W], which must be of the image's size."""
+    if mask.shape != (H, W):
+        h, w = mask.shape
+        raise ValueError(f"the mask is {w}x{h} pixels, an image {W}x{H}; they must be of one size")
+    return mask
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,17 @@ from pixelseq.images import (
     to_picture,
 )
 from pixelseq.palette import palette
+
+
+def png_of_16_bit_colours() -> bytes:
+    """A black PNG of one pixel, which Pillow cannot write."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
+    data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(7))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + data
 
 
 @pytest.mark.parametrize("levels", [2, 3, 17, 256])
@@ -63,6 +76,9 @@ def test_pictures_that_do_not_fit(tmp_path: Path) -> None:
     for name in ("text.png", "cut.png"):
         with pytest.raises(ValueError, match=f"{name} is no picture"):
             read_image(tmp_path / name, 1, 17)
+    (tmp_path / "deep.png").write_bytes(png_of_16_bit_colours())
+    with pytest.raises(ValueError, match=r"deep.png has 16 bits a colour"):
+        read_image(tmp_path / "deep.png", 3, 17)
     with pytest.raises(FileNotFoundError, match=r"no file .*none\.png"):
         read_image(tmp_path / "none.png", 1, 17)
 

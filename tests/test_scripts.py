@@ -58,8 +58,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_png(Image.new("L", (8, 8), 255), folder / "all_known.png")
     save_png(Image.new("L", (8, 7), 255), folder / "other_size.png")
     save_png(Image.new("RGB", (8, 8)), folder / "rgb.png")
-    save_png(Image.new("L", (8, 8), 7), folder / "shade.png")
     (folder / "text.png").write_text("no picture")
+    (folder / "empty.png").touch()
     (folder / "folder.png").mkdir()
     (folder / "no_pictures").mkdir()
     np.save(folder / "float.npy", np.zeros((4, 2, 2)))
@@ -211,7 +211,13 @@ def test_completions_of_a_file_a_folder_and_a_mask(trained: Path) -> None:
         assert picture.size == (4 * 68 + 4, 68 + 4)
     both = run(trained, "sample/complete.py", "--image", "pictures", *rows, "--out", "done")
     assert both.returncode == 0, both.stderr
-    assert {path.name for path in (trained / "done").iterdir()} == {"0-0.png", "0-1.png", "1-0.png", "1-1.png"}
+    assert {path.name for path in (trained / "done").iterdir()} == {
+        "sheet.png",
+        "0-0.png",
+        "0-1.png",
+        "1-0.png",
+        "1-1.png",
+    }
     for k in range(2):
         original = read_image(trained / f"pictures/{k}.png", 1, 17)
         for n in range(2):
@@ -223,6 +229,50 @@ def test_completions_of_a_file_a_folder_and_a_mask(trained: Path) -> None:
     assert masked.returncode == 0, masked.stderr
     for k in range(2):
         assert (trained / f"same/{k}-0.png").read_bytes() == (trained / f"pictures/{k}.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("mode", "flags", "notes"),
+    [
+        ("L", ["--box", "2,3,4,5"], ["more shades"]),
+        ("I;16", ["--known-cols", 3], ["more shades"]),
+        ("1", ["--known-rows", 0], ["2 shades and the model 17 levels", "nothing is known"]),
+        ("LA", ["--alpha"], ["more shades"]),
+    ],
+)
+def test_completions_keep_the_files_own_values(trained: Path, mode: str, flags: list[object], notes: list[str]) -> None:
+    random = np.random.default_rng(0)
+    values = random.integers(2**16, size=(8, 8)).astype(np.uint16)
+    known = np.zeros((8, 8), dtype=bool)
+    match mode:
+        case "L":
+            values = values.astype(np.uint8)
+            known[:] = True
+            known[2:6, 3:8] = False
+        case "I;16":
+            known[:, :3] = True
+        case "1":
+            values = values > 2**15
+        case "LA":
+            values = np.stack([values, random.choice([0, 90, 130, 255], (8, 8))], axis=2).astype(np.uint8)
+            known = values[:, :, 1] >= 128
+    save_png(Image.fromarray(values), trained / "own" / "a.png")
+    arguments = ["--image", "own/a.png", *flags, "--num", 2, "--particles", 3, "--out", f"filled-{flags[0]}"]
+    done = run(trained, "sample/complete.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()[:-1]
+    assert len(lines) == len(notes)
+    assert all(note in line for note, line in zip(notes, lines, strict=True))
+    levels = np.arange(17) * (65535 if mode == "I;16" else 1 if mode == "1" else 255) / 16
+    for n in range(2):
+        with Image.open(trained / f"filled-{flags[0]}" / f"a-{n}.png") as picture:
+            assert (picture.mode, picture.size) == (mode, (8, 8))
+            filled = np.array(picture)
+        assert np.array_equal(filled[known], values[known])
+        assert not np.array_equal(filled, values)
+        drawn = filled[~known]
+        assert np.isin(drawn[:, 0] if mode == "LA" else drawn, levels.round()).all()
+        assert mode != "LA" or (drawn[:, 1] == 255).all()
 
 
 LEGEND = "#-DHMT"
@@ -312,13 +362,23 @@ MISTAKES = {
     "format-suffix": ([*SAMPLE[:1], *SAMPLE[3:], "--format", "npy", "--out", "new.png"], "give a .npy for all images"),
     "no-legend": ([*SAMPLE, "--format", "txt"], "the model has no legend"),
     "channels": ([*COMPLETE, "rgb.png"], "rgb.png is a picture of mode RGB; the model has 1 channels"),
-    "levels": ([*COMPLETE, "shade.png"], "shade.png has more shades than the model's 17 levels"),
     "no-picture": ([*COMPLETE, "text.png"], "text.png is no picture that can be read"),
     "no-file": ([*COMPLETE, "none.png"], "no file none.png"),
     "rows": ([*COMPLETE[:3], "--known-rows", "9", "--image", "pictures"], "--known-rows is 9"),
     "completions-0": ([*COMPLETE, "pictures", "--num", "0"], "num is 0"),
     "empty-folder": ([*COMPLETE, "runs"], "the folder runs holds no pictures"),
-    "nothing-known": ([*COMPLETE[:3], "--image", "pictures"], "either --known-rows or --mask"),
+    "nothing-known": ([*COMPLETE[:3], "--image", "pictures"], "say what is known: one of --known-rows"),
+    "two-ways": ([*COMPLETE, "pictures", "--known-cols", "4"], "not --known-rows and --known-cols"),
+    "columns": ([*COMPLETE[:3], "--known-cols", "9", "--image", "pictures"], "--known-cols is 9; an image has 8"),
+    "box-text": ([*COMPLETE[:3], "--box", "1,2,3", "--image", "pictures"], "--box is 1,2,3; expected four whole"),
+    "box-outside": ([*COMPLETE[:3], "--box", "1,2,3,7", "--image", "pictures"], "columns 2 to 8; an image is 8x8"),
+    "no-alpha": ([*COMPLETE[:3], "--alpha", "--image", "pictures"], "mode L has no alpha channel"),
+    "empty-mask": ([*COMPLETE[:3], "--mask", "empty.png", "--image", "pictures"], "empty.png is no picture"),
+    "particles-0": ([*COMPLETE, "pictures", "--particles", "0"], "particles is 0; it must be at least 1"),
+    "particles-tempered": (
+        [*COMPLETE, "pictures", "--particles", "2", "--temperature", "0.5"],
+        "particles is 2 with temperature 0.5",
+    ),
     "no-images": (["sample/complete.py", "--out", "new", "--known-rows", "4", "--image"], "--image names no pictures"),
     "same-names": ([*COMPLETE, "pictures/0.png", "pictures"], "two pictures have one name"),
     "out-is-in": (["sample/complete.py", "--out", "pictures", "--known-rows", "4", "--image", "pictures"], "--out is"),
@@ -326,7 +386,7 @@ MISTAKES = {
     "out-below-file": ([*SAMPLE[:1], *SAMPLE[3:], "--out", "text.png/new"], "but text.png is a file"),
     "mask-size": (
         [*COMPLETE[:3], "--mask", "other_size.png", "--image", "pictures"],
-        "the mask is 8x7 pixels, the image pictures/0.png 8x8",
+        "the mask is 8x7 pixels, an image 8x8",
     ),
 }
 
