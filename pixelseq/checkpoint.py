@@ -17,6 +17,8 @@ RUNS = Path("runs")
 """Where training leaves its runs."""
 CHECKPOINT = "checkpoint"
 """Name of the checkpoint folder inside a run's folder."""
+BUNDLED = Path(__file__).parent / "weights"
+"""Trained models that come with the package, a checkpoint folder each."""
 
 CARD_HEADING = """---
 library_name: pixelseq
@@ -103,10 +105,13 @@ def _find(name: str | Path, revision: str | None) -> Path:
     if folder.is_dir():
         inside = folder / CHECKPOINT
         return inside if inside.is_dir() and not (folder / CONFIG).exists() else folder
+    if (BUNDLED / str(name) / CONFIG).is_file():
+        return BUNDLED / str(name)
     # A hub id is owner/name; where a folder "owner" stands here, or is ours, a mistyped path is likelier.
     hub_id = re.fullmatch(r"([\w-][\w.-]*)/[\w.-]+", str(name))
     if not hub_id or folder.parent.exists() or hub_id[1] == RUNS.name:
-        raise FileNotFoundError(f"no checkpoint folder {name}")
+        bundled = ", ".join(sorted(path.name for path in BUNDLED.iterdir()))
+        raise FileNotFoundError(f"no checkpoint folder {name}; a model that comes with pixelseq: {bundled}")
 
     from huggingface_hub import snapshot_download
 

@@ -239,7 +239,8 @@ class PixelRNN(nn.Module):
         """Loads a checkpoint, in evaluation mode on the CPU.
 
         Args:
-            name: a checkpoint folder, a run's folder, or a model id "owner/name" on the Hugging Face hub.
+            name: a checkpoint folder, a run's folder, "mnist-binary" (comes with the package), or a model id
+                "owner/name" on the Hugging Face hub.
             revision: of the model on the hub.
 
         Raises:

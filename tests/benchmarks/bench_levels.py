@@ -1,6 +1,6 @@
 """A tile map twice as tall as the longest training map, against first-order Markov chains and held-out maps.
 
-    python tests/benchmarks/bench_levels.py --checkpoint runs/tiles --data kid_icarus.parquet --held-out kidicarus_6
+    python tests/benchmarks/bench_levels.py --checkpoint runs/tiles --data kid_icarus.parquet
 
 Reports the share of rows that occur in no training map, and the share of pairs of neighbours (side by side, or one
 above the other) that never were such neighbours in training. Two chains are drawn, in the size of the model's map: in
@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import datasets
 import numpy as np
 import tyro
 from numpy.typing import NDArray
 
 from pixelseq import PixelRNN, sample
 from pixelseq.cli import one_line_errors, set_up_torch
+from pixelseq.data import Images, load
 
 Map = NDArray[np.uint8]
 """Levels [H, W]."""
@@ -34,9 +34,7 @@ class Arguments:
     checkpoint: str
     """A run's folder or a checkpoint folder."""
     data: Path
-    """Parquet with the columns name and tiles."""
-    held_out: tuple[str, ...] = ()
-    """Names of the maps that the model was not trained on; all others are taken for training maps."""
+    """The maps, as they were given for training."""
     seed: int = 0
     """Of the model's map and of the chains."""
 
@@ -90,25 +88,11 @@ def chain(maps: Sequence[Map], levels: int, height: int, width: int, random: np.
     return drawn
 
 
-def load(data: Path, held_out: Sequence[str]) -> tuple[list[Map], list[Map]]:
-    """The training and the held-out maps of a parquet file.
-
-    Raises:
-        ValueError: a held-out name that the file does not have, or nothing to train on.
-    """
-    rows = datasets.load_dataset("parquet", data_files=str(data), split="train")
-    if unknown := sorted(set(held_out) - set(rows["name"])):
-        raise ValueError(f"{data} has no map {', '.join(unknown)}; choose from {', '.join(rows['name'])}")
-    training, held = [], []
-    for row in rows:
-        (held if row["name"] in held_out else training).append(np.array(row["tiles"], np.uint8))
-    if not training:
-        raise ValueError("--held-out names every map; leave some for training")
-    return training, held
-
-
 def main(arguments: Arguments) -> None:
-    training, held = load(arguments.data, arguments.held_out)
+    data = load(str(arguments.data))  # the splits are those of the training
+    assert isinstance(data.train, Images)
+    training = [image[0].numpy() for image in data.train]
+    held = [image[0].numpy() for split in (data.validation, data.test) for image in split]
     model = PixelRNN.from_pretrained(arguments.checkpoint).to(set_up_torch())
     V = model.config.levels
     if (highest := max(int(tiles.max()) for tiles in training + held)) >= V:
@@ -120,7 +104,7 @@ def main(arguments: Arguments) -> None:
         "model": [sampled],
         "chain_given_left": [chain(training, V, H, W, random)],
         "chain_given_above": [chain([tiles.T for tiles in training], V, W, H, random).T],
-        **({"held_out": held} if held else {}),
+        "held_out": held,
     }
     seen = Seen(training, V)
     print(f"{arguments.data.stem}: {len(training)} training maps, the longest {H // 2} rows; drawn maps {H}x{W}")
