@@ -218,6 +218,8 @@ MISTAKES = {
     "temperature": ([*SAMPLE, "--temperature", "-1"], "temperature is -1.0"),
     "out": (["sample/run.py", "--height", "8", "--width", "8", "--out", "new.jpg"], "--out is new.jpg"),
     "format-suffix": ([*SAMPLE[:1], *SAMPLE[3:], "--format", "npy", "--out", "new.png"], "give a .npy for all images"),
+    "animate-suffix": ([*SAMPLE, "--animate", "new.gif"], "--animate is new.gif; give a .webp"),
+    "animate-size": ([*SAMPLE, "--num", "5000", "--animate", "new.webp"], "a WebP has at most 16383 a side"),
     "no-legend": ([*SAMPLE, "--format", "txt"], "the model has no legend"),
     "channels": ([*COMPLETE, "rgb.png"], "rgb.png is a picture of mode RGB; the model has 1 channels"),
     "levels": ([*COMPLETE, "shade.png"], "shade.png has more shades than the model's 17 levels"),
