@@ -142,6 +142,13 @@ def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
     return sheet
 
 
+def partial_picture(image: Tensor, known: Tensor, levels: int, pixels: PixelsName = "ordinal") -> Image.Image:
+    """An image of levels [C, H, W] as an RGB picture of its own size, blue where `known` [H, W] is False."""
+    picture = to_picture(image, levels, pixels).convert("RGB")
+    picture.paste(UNKNOWN_COLOUR, (0, 0), Image.fromarray((~known.cpu()).numpy().astype(np.uint8) * 255))
+    return picture
+
+
 def sample_sheet(images: Tensor, levels: int, columns: int, pixels: PixelsName = "ordinal") -> Image.Image:
     """A contact sheet of images [N, C, H, W], `columns` a row."""
     pictures = [to_picture(image, levels, pixels) for image in images]
@@ -166,11 +173,8 @@ def completion_sheet(
     """
     rows = []
     for image, mask, completed in zip(images, known, completions, strict=True):
-        original = to_picture(image, levels, pixels)
-        given = original.convert("RGB")
-        unknown = Image.fromarray((~mask.cpu()).numpy().astype(np.uint8) * 255)
-        given.paste(UNKNOWN_COLOUR, (0, 0), unknown)
-        rows.append([original, given, *(to_picture(one, levels, pixels) for one in completed)])
+        given = partial_picture(image, mask, levels, pixels)
+        rows.append([to_picture(image, levels, pixels), given, *(to_picture(one, levels, pixels) for one in completed)])
     return contact_sheet(rows)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Literal
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from pixelseq.draw import Draw, Noise
+from pixelseq.fixed_point import fixed_point
 from pixelseq.model import PixelRNN
 from pixelseq.walker import start_walk
 
@@ -43,8 +45,7 @@ def stream(
     Raises:
         ValueError: an argument out of range; at the call, not at the first row.
     """
-    if num < 1:
-        raise ValueError(f"num is {num}; at least 1 image must be asked for")
+    _check_sizes(num, width)
     draw = Draw(temperature, top_k, top_p)
     walker = start_walk(model, num, width)
     noise = Noise(seed, range(first, first + num), model.device)
@@ -68,8 +69,9 @@ def sample(
     progress: bool = False,
     *,
     first: int = 0,
+    method: Literal["raster", "fixed_point"] = "raster",
 ) -> Tensor:
-    """Samples images in raster order, of any height and width.
+    """Samples images of any height and width.
 
     Args:
         model: the distribution.
@@ -82,6 +84,8 @@ def sample(
         top_p: see `Draw`.
         progress: show a bar.
         first: index k of the first image, for a request that is made in parts.
+        method: "raster" draws value after value; "fixed_point" finds the same images by passes over whole ones
+            (see `fixed_point`), as long as rounding, which differs, does not decide a draw.
 
     Returns:
         [N, C, H, W], levels.
@@ -91,6 +95,19 @@ def sample(
     """
     if height < 1:
         raise ValueError(f"height is {height}; it must be at least 1")
+    if method == "fixed_point":
+        _check_sizes(num, width)
+        noise = Noise(seed, range(first, first + num), model.device)
+        return fixed_point(model, height, width, noise, Draw(temperature, top_k, top_p), progress)[0]
+    if method != "raster":
+        raise ValueError(f"method is {method!r}; choose raster or fixed_point")
     rows = stream(model, num, width, seed, temperature, top_k, top_p, first=first)
     bar = tqdm(islice(rows, height), total=height, desc="sampling", unit="row", disable=not progress)
     return torch.stack(list(bar), dim=2)
+
+
+def _check_sizes(num: int, width: int) -> None:
+    if num < 1:
+        raise ValueError(f"num is {num}; at least 1 image must be asked for")
+    if width < 1:
+        raise ValueError(f"width is {width}; it must be at least 1")

@@ -4,26 +4,43 @@ python sample/run.py --checkpoint runs/digits --num 16 --height 40 --width 8 --o
 
 One file holds all images: a .png is a sheet of them, magnified; a .npy their levels [N, C, H, W]; a .txt one after the
 other, an empty line between. A folder gets one file an image: a .png in its own size, a .npy [C, H, W], a .txt.
+
+python sample/run.py --checkpoint runs/digits --num 1 --height 100000 --width 32 --out strip.png
+
+A .png of one image is that image in its own size, written row by row in constant memory. Ctrl-C, SIGTERM and a full
+disk leave the rows so far.
+
+torchrun --standalone --nproc_per_node 2 -- sample/run.py ...
+
+splits the images over processes, as `accelerate launch` does over GPUs; they are the same. The dashes keep torchrun
+from reading --num.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 import torch
 import tyro
 from torch import Tensor
+from tqdm import tqdm
 
-from pixelseq import ModelConfig, PixelRNN, sample
+from pixelseq import ModelConfig, PixelRNN, sample, stream
+from pixelseq.animation import check_frames, frames, save_animation
 from pixelseq.checkpoint import newest
-from pixelseq.cli import check_out, one_line_errors, set_up_torch
+from pixelseq.cli import check_out, kept_signals, one_line_errors, set_up_torch
 from pixelseq.images import check_pictures, sample_sheet, save_levels, save_png, to_picture
 from pixelseq.legend import check_text, save_text, to_text
+from pixelseq.strip import save_strip
 
 BATCH = 256
 SHEET_COLUMNS = 16
+TALL = 4096
+"""Images of more rows are asked for one at a time by default."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +51,8 @@ class Arguments:
     """Rows of an image."""
     width: int
     """Columns of an image."""
-    num: int = 16
-    """Number of images; they are sampled 256 at a time."""
+    num: int | None = None
+    """Number of images, sampled 256 at a time; 16 where none is given, 1 where they have more than 4096 rows."""
     checkpoint: str | None = None
     """A run's folder, a checkpoint folder or a model id on the hub; the newest run where none is given."""
     seed: int = 0
@@ -50,38 +67,92 @@ class Arguments:
     """png pictures; npy integer levels; txt a line a row, a character a level (models with a legend)."""
     out: Path | None = None
     """A file of the format for all images, or a folder for one file an image; samples.FORMAT where none is given."""
+    animate: Path | None = None
+    """A .webp that shows the images being drawn, too."""
 
 
 def main(arguments: Arguments) -> None:
+    from accelerate import PartialState
+    from accelerate.utils import gather_object
+
     suffix = f".{arguments.format}"
     out = arguments.out or Path(f"samples{suffix}")
+    num = arguments.num if arguments.num is not None else 1 if arguments.height > TALL else 16
     check_out(out, suffix)
-    if arguments.num < 1:
-        raise ValueError(f"--num is {arguments.num}; it must be at least 1")
-    model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(set_up_torch())
+    for name, value in (("num", num), ("height", arguments.height), ("width", arguments.width)):
+        if value < 1:
+            raise ValueError(f"--{name} is {value}; it must be at least 1")
+    if arguments.animate is not None:
+        check_animation(arguments.animate, num, arguments.height, arguments.width)
+    process = PartialState(cpu=not torch.cuda.is_available())
+    device = set_up_torch(alone=process.num_processes == 1)
+    model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(device)
     check_format(model.config, arguments.format)
-    parts = [
-        sample(
-            model,
-            min(BATCH, arguments.num - first),
-            arguments.height,
-            arguments.width,
-            arguments.seed,
-            arguments.temperature,
-            arguments.top_k,
-            arguments.top_p,
-            progress=True,
-            first=first,
-        )
-        for first in range(0, arguments.num, BATCH)
-    ]
-    images = torch.cat(parts)
-    if out.suffix == suffix:
-        write_all(images, model.config, out)
-    else:
-        for k, image in enumerate(images):
-            write_one(image, model.config, out / f"{k:05}{suffix}")
-    print(f"wrote {len(images)} images to {out}")
+
+    if num == 1 and out.suffix == ".png" and arguments.animate is None:
+        if process.is_main_process:
+            write_strip(model, arguments, out)
+        return
+    kept = []
+    with process.split_between_processes(list(range(num))) as share:
+        for part in (share[k : k + BATCH] for k in range(0, len(share), BATCH)):
+            images = sample(
+                model,
+                len(part),
+                arguments.height,
+                arguments.width,
+                *draw_settings(arguments),
+                progress=process.is_main_process,
+                first=part[0],
+            )
+            if out.suffix == suffix or arguments.animate:
+                kept.append(images.cpu())
+            if out.suffix != suffix:
+                for k, image in zip(part, images, strict=True):
+                    write_one(image, model.config, out / f"{k:05}{suffix}")
+    kept = gather_object(kept)  # in the order of processes, which is that of images
+    if process.is_main_process:
+        if out.suffix == suffix:
+            write_all(torch.cat(kept), model.config, out)
+        print(f"wrote {num} images to {out}")
+        if arguments.animate:
+            pictures = frames(torch.cat(kept), model.config.levels, SHEET_COLUMNS, model.config.pixels)
+            save_animation(pictures, arguments.animate)
+            print(f"wrote their drawing in {len(pictures)} frames to {arguments.animate}")
+    process.wait_for_everyone()
+    process.destroy_process_group()
+
+
+def draw_settings(arguments: Arguments) -> tuple[int, float, int, float]:
+    """Seed, temperature, top_k and top_p, as `sample` and `stream` take them."""
+    return arguments.seed, arguments.temperature, arguments.top_k, arguments.top_p
+
+
+def write_strip(model: PixelRNN, arguments: Arguments, path: Path) -> None:
+    """Writes one image as it is drawn; what is drawn by then is kept where a signal ends it."""
+    height, config = arguments.height, model.config
+    drawn = islice(stream(model, 1, arguments.width, *draw_settings(arguments)), height)
+
+    def rows() -> Iterator[Tensor]:
+        for row in tqdm(drawn, total=height, desc="sampling", unit="row"):
+            yield row[0]
+            if signals:
+                break
+
+    with kept_signals() as signals:
+        written = save_strip(rows(), config.levels, path, config.pixels)
+    if signals:
+        print(f"stopped: {path} holds the first {written} of {height} rows")
+        raise SystemExit(128 + signals[0])
+    print(f"wrote an image of {height} rows to {path}")
+
+
+def check_animation(path: Path, num: int, height: int, width: int) -> None:
+    """Raises ValueError, before any work is done, where `path` cannot be an animation of such images."""
+    if path.suffix != ".webp":
+        raise ValueError(f"--animate is {path}; give a .webp")
+    check_out(path, ".webp")
+    check_frames(num, height, width, SHEET_COLUMNS)
 
 
 def check_format(config: ModelConfig, name: str) -> None:
@@ -95,6 +166,8 @@ def check_format(config: ModelConfig, name: str) -> None:
 def write_all(images: Tensor, config: ModelConfig, path: Path) -> None:
     """Writes images [N, C, H, W] to one file of the format that its suffix names."""
     match path.suffix:
+        case ".png" if len(images) == 1:
+            write_one(images[0], config, path)
         case ".png":
             save_png(sample_sheet(images, config.levels, SHEET_COLUMNS, config.pixels), path)
         case ".npy":

@@ -126,7 +126,9 @@ def test_noise_is_uniform_and_below_one() -> None:
     [
         ({"num": 0}, "num is 0"),
         ({"height": 0}, "height is 0"),
-        ({"width": 0}, "width 0"),
+        ({"width": 0}, "width is 0"),
+        ({"method": "jacobi"}, "method is 'jacobi'"),
+        ({"method": "fixed_point", "num": 0}, "num is 0"),
         ({"temperature": -0.1}, r"temperature is -0\.1"),
         ({"temperature": float("nan")}, "temperature is nan"),
         ({"top_k": -1}, "top_k is -1"),

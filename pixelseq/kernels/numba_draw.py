@@ -78,32 +78,30 @@ def draw(log_probs, levels, uniform, temperature, top_k, top_p):
         top_k: only so many of the likeliest levels are drawn, equals in the order of levels; 0 for all.
         top_p: only the fewest likeliest levels that hold this probability are drawn.
     """
+    likeliest = np.argmax(log_probs[:levels])
     if temperature == 0:
-        return np.argmax(log_probs[:levels])
-    most = np.max(log_probs[:levels])
+        return likeliest
     probs = np.empty(levels)
     total = 0.0
     for v in range(levels):
-        probs[v] = math.exp((log_probs[v] - most) / temperature)
+        probs[v] = math.exp((log_probs[v] - log_probs[likeliest]) / temperature)
         total += probs[v]
     if top_p < 1 or 0 < top_k < levels:
-        order = np.argsort(-probs, kind="mergesort")
-        before = 0.0
-        for n in range(levels):
-            v = order[n]
-            if before >= top_p * total or (0 < top_k <= n):
-                before += probs[v]
-                probs[v] = 0.0
-            else:
-                before += probs[v]
-        total = np.sum(probs)
+        kept = np.zeros(levels)
+        count, mass = 0, 0.0
+        while count < (top_k or levels) and mass < top_p * total:
+            v = np.argmax(probs)
+            kept[v] = probs[v]
+            mass += probs[v]
+            probs[v] = -1.0
+            count += 1
+        probs, total = kept, mass
     cumulative = 0.0
-    threshold = uniform * total
     last = 0
     for v in range(levels):
         cumulative += probs[v]
         if probs[v] > 0:
             last = v
-            if cumulative > threshold:
+            if cumulative > uniform * total:
                 return v
     return last

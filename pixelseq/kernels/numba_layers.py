@@ -10,12 +10,15 @@ Letters: F features of the stream, D hidden, G = 4D gates, all padded; W1 column
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from pixelseq.kernels.activations import sigmoid, tanh
 from pixelseq.kernels.simd import LANES, broadcast, constant, fma, load, store, where_greater
 
 CONV, ROW, DIAGONAL = 0, 1, 2
+ZERO, ONE, TWO, THREE = np.int64(0), np.int64(1), np.int64(2), np.int64(3)
+"""As arguments; for a plain number Numba compiles the called function again, which takes a third of the whole time."""
 
 
 @njit(error_model="numpy")
@@ -145,17 +148,17 @@ def block_step(p, w, s, column, x, scratch):
     """
     kind, F, D, layer, state_to_state, project, at, W1 = p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
     G = 4 * D
-    h, gates = 0, D  # in scratch
+    h, gates = ZERO, D  # in scratch
     if kind == CONV:
-        relu(scratch, gates, x, 0, F)
+        relu(scratch, gates, x, ZERO, F)
         copy(scratch, h, w, layer, D)
         add_product(scratch, h, scratch, gates, F, w, layer + D, D)
         relu(s, at + ((W1 + 2) + column + 1) * D, scratch, h, D)
-        masked_conv(scratch, gates, s, at, W1 + 2, D, 2, 3, 2, column, w, layer + D + F * D, D)
+        masked_conv(scratch, gates, s, at, W1 + 2, D, TWO, THREE, TWO, column, w, layer + D + F * D, D)
         relu(scratch, h, scratch, gates, D)
     elif kind == ROW:
-        copy(s, at + (column + 1) * F, x, 0, F)
-        masked_conv(scratch, gates, s, at, W1 + 2, F, 1, 3, 2, column, w, layer, G)
+        copy(s, at + (column + 1) * F, x, ZERO, F)
+        masked_conv(scratch, gates, s, at, W1 + 2, F, ONE, THREE, TWO, column, w, layer, G)
         above = at + (W1 + 2) * F
         row = above + (W1 + 2) * D
         cell = row + W1 * D
@@ -164,7 +167,7 @@ def block_step(p, w, s, column, x, scratch):
         copy(s, row + column * D, scratch, h, D)
     else:
         copy(scratch, gates, w, layer, 2 * G)
-        add_product(scratch, gates, x, 0, F, w, layer + 2 * G, 2 * G)
+        add_product(scratch, gates, x, ZERO, F, w, layer + 2 * G, 2 * G)
         left_row = at
         left_hidden = left_row + W1 * D
         left_cell = left_hidden + D
@@ -179,7 +182,7 @@ def block_step(p, w, s, column, x, scratch):
             store(scratch, h + d, load(s, left_hidden + d) + load(s, right_row + column * D + d))
     for f in range(0, F, LANES):
         store(x, f, load(x, f) + load(w, project + f))
-    add_product(x, 0, scratch, h, D, w, project + F, F)
+    add_product(x, ZERO, scratch, h, D, w, project + F, F)
 
 
 @njit(error_model="numpy")
@@ -188,16 +191,16 @@ def block_end_row(p, w, s, scratch):
     kind, F, D, state_to_state, at, W1 = p[0], p[1], p[2], p[4], p[6], p[7]
     G = 4 * D
     if kind == CONV:
-        shift_rows(s, at, W1 + 2, D, 2)
+        shift_rows(s, at, W1 + 2, D, TWO)
     elif kind == ROW:
-        shift_rows(s, at, W1 + 2, F, 1)
+        shift_rows(s, at, W1 + 2, F, ONE)
         above = at + (W1 + 2) * F
         copy(s, above + D, s, above + (W1 + 2) * D, W1 * D)
     else:
         left_hidden = at + W1 * D
         right_row = left_hidden + 2 * D
         right_gates = right_row + W1 * D
-        hidden, cell = 0, D  # in scratch
+        hidden, cell = ZERO, D  # in scratch
         for d in range(2 * D):
             scratch[d] = 0
         above = state_to_state + 2 * D * G

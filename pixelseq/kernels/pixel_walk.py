@@ -13,7 +13,16 @@ import numpy as np
 from numba import prange
 
 from pixelseq.kernels.numba_draw import draw, log_softmax, mixture_log_probs
-from pixelseq.kernels.numba_layers import add_product, block_end_row, block_step, copy, masked_conv, relu, shift_rows
+from pixelseq.kernels.numba_layers import (
+    ZERO,
+    add_product,
+    block_end_row,
+    block_step,
+    copy,
+    masked_conv,
+    relu,
+    shift_rows,
+)
 from pixelseq.kernels.numba_op import kernel
 
 
@@ -51,7 +60,7 @@ def walk(model, blocks, head, weights, table, state, first, given, known, unifor
         earlier = np.zeros(C * Q, weights.dtype)
         for n in range(W + (first + W == width)):
             column = first + n
-            masked_conv(x, 0, s, 0, padded, X, R, K, K // 2, column, weights, conv, F)
+            masked_conv(x, ZERO, s, ZERO, padded, X, R, K, K // 2, column, weights, conv, F)
             for k in range(len(blocks)):
                 block_step(blocks[k], weights, s, column, x, scratch)
             if column == width:  # the empty one
@@ -63,11 +72,11 @@ def walk(model, blocks, head, weights, table, state, first, given, known, unifor
                     nats[b, n, c] = 0.0
                 else:
                     outputs, hidden_size = head[c, 3], head[c, 4]
-                    relu(scratch, 0, x, 0, F)
+                    relu(scratch, ZERO, x, ZERO, F)
                     hidden = F
                     copy(scratch, hidden, weights, head[c, 0], hidden_size)
-                    add_product(scratch, hidden, scratch, 0, F, weights, head[c, 0] + hidden_size, hidden_size)
-                    add_product(scratch, hidden, earlier, 0, c * Q, weights, head[c, 1], hidden_size)
+                    add_product(scratch, hidden, scratch, ZERO, F, weights, head[c, 0] + hidden_size, hidden_size)
+                    add_product(scratch, hidden, earlier, ZERO, c * Q, weights, head[c, 1], hidden_size)
                     relu(scratch, hidden, scratch, hidden, hidden_size)
                     out = hidden + hidden_size
                     copy(scratch, out, weights, head[c, 2], outputs)
@@ -89,6 +98,6 @@ def walk(model, blocks, head, weights, table, state, first, given, known, unifor
                     s[pixel + c * Q + q] = table[level, q]
             s[pixel + C * Q] = 1.0  # inside the image
         if first + W == width:
-            shift_rows(s, 0, padded, X, R)
+            shift_rows(s, ZERO, padded, X, R)
             for k in range(len(blocks)):
                 block_end_row(blocks[k], weights, s, scratch)

@@ -13,10 +13,10 @@ import os
 import platform
 import statistics
 import time
-from pathlib import Path
 
 import numba
 import torch
+from memory import peak_kib, restart_peak
 
 from pixelseq import ModelConfig, PixelRNN
 from pixelseq.cli import set_up_torch
@@ -79,16 +79,10 @@ def peak_memory_mib(block: str, hidden: int, backend: str) -> float:
     model, optimizer = build(block, hidden)
     images = torch.randint(2, (BATCH, 1, SIDE, SIDE))
     step(model, optimizer, images[:1, :, :2, :2], backend)  # imports and compiles
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    before = _peak_kib()
+    before = restart_peak()
     for _ in range(3):
         step(model, optimizer, images, backend)
-    return (_peak_kib() - before) / 1024
-
-
-def _peak_kib() -> int:
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1])
+    return (peak_kib() - before) / 1024
 
 
 def gemm_gflops() -> float:
