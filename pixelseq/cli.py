@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,21 +22,6 @@ def one_line_errors() -> Iterator[None]:
     except (ValueError, OSError) as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         raise SystemExit(2) from None
-
-
-@contextmanager
-def kept_signals() -> Iterator[list[int]]:
-    """Has SIGINT (Ctrl-C) and SIGTERM end nothing; gives the list that their numbers are added to."""
-    kept: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: kept.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield kept
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def set_up_torch(alone: bool = True) -> torch.device:

@@ -32,9 +32,10 @@ from tqdm import tqdm
 from pixelseq import ModelConfig, PixelRNN, sample, stream
 from pixelseq.animation import check_frames, frames, save_animation
 from pixelseq.checkpoint import newest
-from pixelseq.cli import check_out, kept_signals, one_line_errors, set_up_torch
+from pixelseq.cli import check_out, check_processes, one_line_errors, set_up_torch
 from pixelseq.images import check_pictures, sample_sheet, save_levels, save_png, to_picture
 from pixelseq.legend import check_text, save_text, to_text
+from pixelseq.signals import Signals
 from pixelseq.strip import save_strip
 
 BATCH = 256
@@ -85,6 +86,7 @@ def main(arguments: Arguments) -> None:
     if arguments.animate is not None:
         check_animation(arguments.animate, num, arguments.height, arguments.width)
     process = PartialState(cpu=not torch.cuda.is_available())
+    check_processes(process.num_processes, "-- sample/run.py")
     device = set_up_torch(alone=process.num_processes == 1)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(device)
     check_format(model.config, arguments.format)
@@ -136,14 +138,14 @@ def write_strip(model: PixelRNN, arguments: Arguments, path: Path) -> None:
     def rows() -> Iterator[Tensor]:
         for row in tqdm(drawn, total=height, desc="sampling", unit="row"):
             yield row[0]
-            if signals:
+            if signals.received:
                 break
 
-    with kept_signals() as signals:
+    with Signals() as signals:
         written = save_strip(rows(), config.levels, path, config.pixels)
-    if signals:
+    if signals.received:
         print(f"stopped: {path} holds the first {written} of {height} rows")
-        raise SystemExit(128 + signals[0])
+        raise SystemExit(128 + signals.received)
     print(f"wrote an image of {height} rows to {path}")
 
 

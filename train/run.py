@@ -31,12 +31,12 @@ from pixelseq.cli import check_processes, one_line_errors, set_up_torch
 from pixelseq.data import Dataset, Images, load, training_batches
 from pixelseq.files import remove_leftovers, whole_file
 from pixelseq.images import save_png
+from pixelseq.signals import Signals
 from pixelseq.training import (
     FiniteGuard,
     ImageNats,
     Metrics,
     SavedState,
-    Signals,
     any_process,
     backward,
     build_optimizer,

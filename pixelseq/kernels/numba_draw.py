@@ -90,7 +90,7 @@ def draw(log_probs, levels, uniform, temperature, top_k, top_p):
         kept = np.zeros(levels)
         count, mass = 0, 0.0
         while count < (top_k or levels) and mass < top_p * total:
-            v = np.argmax(probs)
+            v = int(np.argmax(probs))
             kept[v] = probs[v]
             mass += probs[v]
             probs[v] = -1.0

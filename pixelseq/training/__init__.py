@@ -7,14 +7,13 @@ from pixelseq.training.pictures import draw_pictures
 from pixelseq.training.saved_state import SavedState, collect_tensors, newest_state, restore_tensors, save_state
 from pixelseq.training.settings import check_agreement, fill, flatten, read_settings, write_settings
 from pixelseq.training.stages import stage_images, stage_model, start_from
-from pixelseq.training.stopping import FiniteGuard, Signals, any_process
+from pixelseq.training.stopping import FiniteGuard, any_process
 
 __all__ = [
     "FiniteGuard",
     "ImageNats",
     "Metrics",
     "SavedState",
-    "Signals",
     "any_process",
     "backward",
     "build_optimizer",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
-from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,28 +10,7 @@ import torch
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 MOST_BAD_STEPS = 3
-
-
-class Signals:
-    """Notes SIGTERM and SIGINT, so that a run can save its state and end; a second one ends it at once."""
-
-    def __init__(self) -> None:
-        self.received: signal.Signals | None = None
-
-    def __enter__(self) -> Signals:
-        self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
-            raise KeyboardInterrupt
-        self.received = signal.Signals(number)
 
 
 def any_process(accelerator: Accelerator, flag: bool) -> bool:

@@ -19,11 +19,11 @@ from pixelseq import Likelihood, ModelConfig
 from pixelseq.cli import check_processes
 from pixelseq.data import load
 from pixelseq.files import remove_leftovers
+from pixelseq.signals import Signals
 from pixelseq.training import (
     FiniteGuard,
     Metrics,
     SavedState,
-    Signals,
     build_optimizer,
     check_agreement,
     collect_tensors,
