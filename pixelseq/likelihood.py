@@ -28,9 +28,9 @@ class Likelihood:
     images: int
     values: int
     """Colour values of all images."""
-    nats_error: float = math.nan
-    """Standard error of `nats_per_image`, as of a mean over a sample of images; NaN where it was not computed."""
-    bits_error: float = math.nan
+    nats_error: float | None = None
+    """Standard error of `nats_per_image`, as of a mean over a sample of images; a single image has none."""
+    bits_error: float | None = None
     """Standard error of `bits_per_dim`."""
 
     @property
@@ -47,7 +47,7 @@ class Likelihood:
     def of(cls, nats: Sequence[float], values: Sequence[int]) -> Likelihood:
         """The likelihood of images from the nats and the colour values of each; the order changes nothing."""
         n, total, count = len(nats), math.fsum(nats), sum(values)
-        nats_error = bits_error = math.nan
+        nats_error = bits_error = None
         if n > 1:
             mean, rate = total / n, total / count
             nats_error = math.sqrt(math.fsum((x - mean) ** 2 for x in nats) / (n * (n - 1)))

@@ -462,7 +462,7 @@ def test_stages_follow_each_other(tmp_path: Path) -> None:
 def test_a_run_stops_by_its_targets(tmp_path: Path) -> None:
     for flags in (["--target-bits-per-dim", "9"], ["--target-nats", "999"], ["--minutes", "0.0001"]):
         steps = ["--steps", "1000", "--validate-every", "2", "--save-every", "1000"]
-        done = run(tmp_path, "train/run.py", *FEW_STEPS, *steps, *flags, "--out", flags[0])
+        done = run(tmp_path, "train/run.py", *FEW_STEPS[2:], *steps, *flags, "--out", flags[0].strip("-"))
         assert done.returncode == 0, done.stderr
         result = json.loads(done.stdout.splitlines()[-1])
         assert result["steps"] == (50 if flags[0] == "--minutes" else 2)

@@ -305,7 +305,7 @@ def finish(config: TrainConfig, data: Dataset, folder: Path, accelerator: Accele
         "data": data.name,
         "test_bits_per_dim": round(test.bits_per_dim, 4),
         "test_nats_per_image": round(test.nats_per_image, 3),
-        "test_nats_standard_error": round(test.nats_error, 3),
+        "test_nats_standard_error": None if test.nats_error is None else round(test.nats_error, 3),
         **{f"{name}_bits_per_dim": round(likelihood.bits_per_dim, 4) for name, likelihood in more.items()},
         "parameters": model.num_parameters,
         "steps": progress.step,

@@ -6,7 +6,8 @@ For each mask and number of particles K: the share of missing values that one co
 original, and nats a missing pixel. `one_particle_nats` is exact for the completions of one particle: the nats of the
 missing pixels given those before them. `conditional_nats`, -(log p(image) - log p(known)) with log p(known) estimated
 by K particles, is that of the true conditional; too little by what the estimate falls short, and so it rises with K.
-The mean image is rounded; its nats are those of each pixel's frequencies in training, add-one smoothed.
+The mean image is rounded; its nats are those of each pixel's frequencies in training, add-one smoothed. Checks first
+that walks give whole images the likelihood that `nll` does.
 Last line: JSON. Shapes: N images, C colours, H rows, W columns, V levels.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +46,7 @@ class Arguments:
     data: Path | None = None
     """A folder of train.parquet and test.parquet with a column image; the bundled digits where none is given."""
     images: int = 250
-    """Held-out images, the first of the test split."""
+    """Held-out images, evenly spaced over the test split."""
     particles: tuple[int, ...] = (1, 16, 64)
     """Numbers of particles."""
     batch: int = 25
@@ -57,16 +59,17 @@ def main(arguments: Arguments) -> None:
     model = PixelRNN.from_pretrained(arguments.checkpoint).to(set_up_torch())
     levels = model.config.levels
     train, test = read(arguments.data, levels)
-    test = test[: arguments.images]
+    test = test[:: max(1, len(test) // arguments.images)][: arguments.images]
     frequencies = torch.stack([(train == v).float().mean(0) for v in range(levels)])  # [V, C, H, W]
     frequencies = (frequencies * len(train) + 1) / (len(train) + levels)
     mean = train.double().mean(0).round().long()
     with torch.no_grad():
         nats = torch.cat([model.nll(images).double().cpu() for images in test.split(arguments.batch)])
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    print(
-        f"{len(test)} images of {list(test.shape[1:])}, {levels} levels, {float(nats.sum()) / len(test):.2f} nats each"
-    )
+    each = nats.sum((1, 2, 3))
+    whole = in_batches(log_known, model, test, torch.ones(test.shape[2:], dtype=torch.bool), 1, arguments)
+    torch.testing.assert_close(-whole, each, rtol=1e-4, atol=1e-3)
+    print(f"{len(test)} images of {list(test.shape[1:])}, {levels} levels, {float(each.mean()):.2f} nats an image")
     results = {}
     for name, known in masks(*test.shape[2:], arguments.seed).items():
         missing = int((~known).sum())
@@ -84,7 +87,7 @@ def main(arguments: Arguments) -> None:
             seconds = time.perf_counter() - started
             log_p = in_batches(log_known, model, test, known, count, arguments)
             result[f"match_{count}"] = float((completed == test)[:, :, ~known].double().mean())
-            result[f"conditional_nats_{count}"] = float((nats.sum((1, 2, 3)) + log_p).mean()) / missing
+            result[f"conditional_nats_{count}"] = float((each + log_p).mean()) / missing
             result[f"seconds_{count}"] = seconds / len(test)
             pictured.append(completed[:PICTURED])
         rows = list(test[:PICTURED])
@@ -95,7 +98,9 @@ def main(arguments: Arguments) -> None:
     print(json.dumps(results))
 
 
-def in_batches(function, model: PixelRNN, images: Tensor, known: Tensor, count: int, arguments: Arguments) -> Tensor:
+def in_batches(
+    function: Callable[..., Tensor], model: PixelRNN, images: Tensor, known: Tensor, count: int, arguments: Arguments
+) -> Tensor:
     """Applies `complete` or `log_known` to all images, some at a time."""
     size = arguments.batch
     parts = [
