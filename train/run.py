@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -45,6 +46,7 @@ from pixelseq.training import (
     draw_curve,
     draw_pictures,
     evaluate_shared,
+    freeze_encoder,
     newest_state,
     read_metrics,
     read_settings,
@@ -85,6 +87,8 @@ class Progress:
     """Nats, images and values of each process since the last line of metrics."""
     scaler: dict[str, Any] | None = None
     """Of float16's gradients."""
+    end: str | None = None
+    """The flag that training has ended by."""
 
 
 def main() -> None:
@@ -94,11 +98,11 @@ def main() -> None:
         if preset not in PRESETS:
             raise ValueError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
         config, folder = configure(preset, arguments)
-        if (folder / RESULT).exists():
+        if not (folder / RESULT).exists():
+            run(preset, config, folder)
+        elif os.environ.get("RANK", "0") == "0":
             print(f"{folder} holds the finished run; choose another folder with --out for a new one", file=sys.stderr)
             print((folder / RESULT).read_text().strip())
-        else:
-            run(preset, config, folder)
 
 
 def configure(preset: str, arguments: list[str]) -> tuple[TrainConfig, Path]:
@@ -174,10 +178,16 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
         How far it came, and the name of the signal that stopped it.
     """
     rank, world, main_process = accelerator.process_index, accelerator.num_processes, accelerator.is_main_process
+    saved, damaged = newest_state(folder / STATES)
+    progress = Progress(**saved.progress) if saved else Progress()
+    if main_process and (saved or damaged):
+        print("; ".join([*damaged, f"going on after step {progress.step}"]), file=sys.stderr)
     torch.manual_seed(config.seed)
     model = stage_model(config.model, config.stage)
-    if config.init_from is not None:
-        start_from(model, config.init_from, config.freeze_encoder)
+    if config.init_from is not None and saved is None:
+        start_from(model, config.init_from)
+    if config.freeze_encoder:
+        freeze_encoder(model)
     plain = build_optimizer(config.optimizer, model.parameters(), config.learning_rate, config.weight_decay)
     loss = ImageNats(model)
     if config.compile:
@@ -192,8 +202,6 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
         parts += ", encoder too" if config.stage == "recurrent" and not config.freeze_encoder else ""
         print(f"stage {config.stage} trains {parts}: {trained} parameters", file=sys.stderr)
 
-    saved, damaged = newest_state(folder / STATES)
-    progress = Progress(**saved.progress) if saved else Progress()
     window = torch.zeros(3, dtype=torch.float64, device=accelerator.device)  # nats, images, values since the last line
     if saved:
         restore_tensors(saved.tensors, network, average, plain)
@@ -203,8 +211,6 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
             window += torch.tensor(progress.windows[rank], dtype=torch.float64)
         elif main_process:
             window += torch.tensor(progress.windows, dtype=torch.float64).sum(0)
-    if main_process and (saved or damaged):
-        print("; ".join([*damaged, f"going on after step {progress.step}"]), file=sys.stderr)
 
     batches = training_batches(
         data.train, config.batch_size, config.seed, config.batch_pixels, start=progress.step, rank=rank, world=world
@@ -215,8 +221,7 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
         Metrics(folder / METRICS, accelerator, progress.step, progress.seconds) as metrics,
         progress_bar(config.steps, progress.step, accelerator) as bar,
     ):
-        end = "--steps" if progress.step >= config.steps else None
-        while end is None:
+        while progress.end is None:
             seed_step(config.seed, progress.step, rank)
             factor = schedule_factor(config.schedule, progress.step, config.warmup, config.steps)
             set_learning_rate(plain, config.learning_rate * factor)
@@ -232,9 +237,8 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
             bar.update()
 
             if step >= config.steps:
-                end = "--steps"
-            logged = step % LOG_EVERY == 0 or end is not None
-            if logged:
+                progress.end = "--steps"
+            if step % LOG_EVERY == 0 or progress.end is not None:
                 seen = total(accelerator, window)
                 window.zero_()
                 progress.trained += seen.images
@@ -242,9 +246,9 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
                 held = "" if progress.best is None else f", best validation {progress.best:.3f}"
                 bar.set_postfix_str(f"nats {seen.nats_per_image:.2f}, bits/dim {seen.bits_per_dim:.3f}{held}")
                 late = config.minutes is not None and metrics.seconds > 60 * config.minutes
-                if end is None and any_process(accelerator, late):
-                    end = "--minutes"
-            if step % config.validate_every == 0 or end is not None:
+                if any_process(accelerator, late):
+                    progress.end = progress.end or "--minutes"
+            if step % config.validate_every == 0 or progress.end is not None:
                 began = time.monotonic()
                 held_out = evaluate_shared(accelerator, averaged, data.validation)
                 metrics.write("validation", step, held_out)
@@ -254,9 +258,9 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
                     progress.best, progress.without_gain = held_out.bits_per_dim, 0
                     if main_process:
                         averaged.save_pretrained(folder / CHECKPOINT)
-                end = end or reached(config, held_out, progress)
+                progress.end = progress.end or reached(config, held_out, progress)
             interrupted = any_process(accelerator, signals.received is not None)
-            if step % config.save_every == 0 or end is not None or interrupted:
+            if step % config.save_every == 0 or progress.end is not None or interrupted:
                 progress.seconds = metrics.seconds
                 progress.windows = gather_object([window.tolist()])
                 progress.scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
@@ -264,7 +268,7 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
                 if main_process:
                     save_state(folder / STATES, step, SavedState(asdict(progress), tensors), config.keep)
                 accelerator.wait_for_everyone()
-            if interrupted and end is None:
+            if interrupted and progress.end is None:
                 return progress, signals.received.name if signals.received else "a signal to another process"
     return progress, None
 

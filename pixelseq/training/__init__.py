@@ -6,7 +6,7 @@ from pixelseq.training.optimisers import build_optimizer, schedule_factor, seed_
 from pixelseq.training.pictures import draw_pictures
 from pixelseq.training.saved_state import SavedState, collect_tensors, newest_state, restore_tensors, save_state
 from pixelseq.training.settings import check_agreement, fill, flatten, read_settings, write_settings
-from pixelseq.training.stages import stage_images, stage_model, start_from
+from pixelseq.training.stages import freeze_encoder, stage_images, stage_model, start_from
 from pixelseq.training.stopping import FiniteGuard, any_process
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "evaluate_shared",
     "fill",
     "flatten",
+    "freeze_encoder",
     "newest_state",
     "read_metrics",
     "read_settings",

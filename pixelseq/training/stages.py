@@ -23,13 +23,12 @@ def stage_model(config: ModelConfig, stage: str) -> PixelRNN:
     return PixelRNN(dataclasses.replace(config, blocks=()) if stage == "encoder" else config)
 
 
-def start_from(model: PixelRNN, name: str | Path, freeze_encoder: bool) -> None:
+def start_from(model: PixelRNN, name: str | Path) -> None:
     """Copies the encoder and the head of a trained model into `model`.
 
     Args:
         model: written.
         name: of the trained model, as in `PixelRNN.from_pretrained`.
-        freeze_encoder: keep them as they are; the head is trained all the same.
 
     Raises:
         FileNotFoundError: nothing of that name.
@@ -43,9 +42,12 @@ def start_from(model: PixelRNN, name: str | Path, freeze_encoder: bool) -> None:
         if key not in ours or ours[key].shape != value.shape:
             raise ValueError(f"{name} cannot start this model: its {key} is {list(value.shape)}")
     model.load_state_dict(theirs, strict=False)
-    if freeze_encoder:
-        model.pixels.requires_grad_(False)
-        model.encoder.requires_grad_(False)
+
+
+def freeze_encoder(model: PixelRNN) -> None:
+    """Has training leave the encoder, and how pixels enter it, as they are; the head is trained all the same."""
+    model.pixels.requires_grad_(False)
+    model.encoder.requires_grad_(False)
 
 
 def stage_images(images: Images, stage: str, seed: int) -> Images:

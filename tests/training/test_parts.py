@@ -28,6 +28,7 @@ from pixelseq.training import (
     check_agreement,
     collect_tensors,
     draw_curve,
+    freeze_encoder,
     newest_state,
     read_metrics,
     read_settings,
@@ -211,7 +212,8 @@ def test_stages_train_their_parts_on_their_halves(tmp_path: Path) -> None:
     encoder.save_pretrained(tmp_path / "run/checkpoint")
     model = stage_model(config, "recurrent")
     blocks = [parameter.clone() for parameter in model.blocks.parameters()]
-    start_from(model, tmp_path / "run", freeze_encoder=True)
+    start_from(model, tmp_path / "run")
+    freeze_encoder(model)
     for name, parameter in encoder.state_dict().items():
         assert torch.equal(model.state_dict()[name], parameter), name
     assert all(torch.equal(one, other) for one, other in zip(blocks, model.blocks.parameters(), strict=True))
@@ -220,7 +222,7 @@ def test_stages_train_their_parts_on_their_halves(tmp_path: Path) -> None:
         "head",
     }
     with pytest.raises(ValueError, match="cannot start this model"):
-        start_from(stage_model(ModelConfig(hidden=5), "recurrent"), tmp_path / "run", freeze_encoder=False)
+        start_from(stage_model(ModelConfig(hidden=5), "recurrent"), tmp_path / "run")
 
     images = load("digits").train
     first, second = (stage_images(images, stage, seed=3) for stage in ("encoder", "recurrent"))  # type: ignore[arg-type]

@@ -34,6 +34,8 @@ def killing(function):
     return wrapped
 if where == "step":
     pixelseq.training.backward = killing(pixelseq.training.backward)
+elif where == "finish":
+    pixelseq.training.draw_pictures = killing(pixelseq.training.draw_pictures)
 else:  # inside the writing of a state, of three files each
     saved_state.safetensors.torch.save = killing(saved_state.safetensors.torch.save)
 sys.path.insert(0, os.path.dirname(sys.argv[0]))
@@ -53,14 +55,14 @@ def train(folder: Path, *arguments: str, launcher: list[str] | None = None) -> s
     )
 
 
-def whole(folder: Path, launcher: list[str] | None = None) -> subprocess.CompletedProcess[str]:
-    return train(folder, str(ROOT / "train/run.py"), *FLAGS, launcher=launcher)
+def whole(folder: Path, *more: str, launcher: list[str] | None = None) -> subprocess.CompletedProcess[str]:
+    return train(folder, str(ROOT / "train/run.py"), *FLAGS, *more, launcher=launcher)
 
 
-def killed(folder: Path, where: str, count: int, launcher: list[str] | None = None) -> None:
+def killed(folder: Path, where: str, count: int, *more: str, launcher: list[str] | None = None) -> None:
     (folder / "killed.py").write_text(KILLED)
     script = [str(folder / "killed.py"), where, str(count), str(ROOT / "train/run.py")]
-    done = train(folder, *script, *FLAGS, launcher=launcher)
+    done = train(folder, *script, *FLAGS, *more, launcher=launcher)
     assert done.returncode != 0
     assert not (folder / "runs/digits/result.json").exists()
 
@@ -125,6 +127,13 @@ def test_a_damaged_newest_state_is_reported_and_the_one_before_it_taken(
     assert_equal(outcome(tmp_path), uninterrupted)
 
 
+def test_a_run_that_is_killed_after_its_end_is_finished_and_not_trained_further(tmp_path: Path) -> None:
+    killed(tmp_path, "finish", 1, "--target-nats", "9999")
+    done = whole(tmp_path, "--target-nats", "9999")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["steps"] == 4
+
+
 def test_a_signal_saves_and_ends_well(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, ROOT / "train/run.py", *FLAGS, "--steps", "100000", "--save-every", "100000"],
@@ -151,14 +160,14 @@ def test_a_signal_saves_and_ends_well(tmp_path: Path) -> None:
 def test_two_processes_go_on_to_the_last_bit_and_after_one_process(tmp_path: Path) -> None:
     for name in ("whole", "killed", "one"):
         (tmp_path / name).mkdir()
-    assert whole(tmp_path / "whole", TWO).returncode == 0
+    assert whole(tmp_path / "whole", launcher=TWO).returncode == 0
     for where, count in [("step", 2), ("step", 8), ("step", 3)]:
-        killed(tmp_path / "killed", where, count, TWO)
-    done = whole(tmp_path / "killed", TWO)
+        killed(tmp_path / "killed", where, count, launcher=TWO)
+    done = whole(tmp_path / "killed", launcher=TWO)
     assert done.returncode == 0, done.stderr
     assert_equal(outcome(tmp_path / "killed"), outcome(tmp_path / "whole"))
     killed(tmp_path / "one", "step", 8)
-    done = whole(tmp_path / "one", TWO)
+    done = whole(tmp_path / "one", launcher=TWO)
     assert done.returncode == 0, done.stderr
     assert "going on after step 6" in done.stderr
     one, two = outcome(tmp_path / "one"), outcome(tmp_path / "whole")
