@@ -90,10 +90,10 @@ def draw(log_probs, levels, uniform, temperature, top_k, top_p):
         kept = np.zeros(levels)
         count, mass = 0, 0.0
         while count < (top_k or levels) and mass < top_p * total:
-            v = int(np.argmax(probs))
-            kept[v] = probs[v]
-            mass += probs[v]
-            probs[v] = -1.0
+            most = np.argmax(probs)
+            kept[most] = probs[most]
+            mass += probs[most]
+            probs[most] = -1.0
             count += 1
         probs, total = kept, mass
     cumulative = 0.0
