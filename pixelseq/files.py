@@ -44,7 +44,16 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what a process that was killed while it wrote into `folder` has left beside the whole files."""
+    """Removes what a process that was killed while it wrote into `folder` has left beside the whole files.
+
+    A folder that it had moved aside for a new one is moved back where the new one is not there yet.
+    """
+    for path in folder.glob(".*.old"):
+        replaced = folder / path.name.removeprefix(".").rsplit(".", 2)[0]
+        if replaced.exists():
+            shutil.rmtree(path)
+        else:
+            path.rename(replaced)
     for path in folder.glob(".*.tmp"):
         if path.is_dir():
             shutil.rmtree(path)

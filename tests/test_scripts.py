@@ -327,7 +327,10 @@ MISTAKES = {
         ["train/run.py", "digit", "--out", "new"],
         "no preset 'digit'; choose from digits, digit_columns",
     ),
-    "other-levels": (["train/run.py", "--model.levels", "9", "--out", "new"], "--model.levels follow the data"),
+    "other-levels": (
+        ["train/run.py", "--model.levels", "9", "--out", "new"],
+        "--model.levels and --model.legend follow the data",
+    ),
     "empty-data": (["train/run.py", "--data", "no_pictures", "--out", "new"], "no_pictures holds no images"),
     "corrupt-data": (
         ["train/run.py", "--data", "text.png", "--out", "new"],

@@ -9,6 +9,7 @@ Presets: PRESETS. Ends with one JSON line; everything else is in runs/PRESET.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import math
 import os
@@ -31,7 +32,7 @@ from pixelseq.checkpoint import CHECKPOINT
 from pixelseq.cli import check_processes, one_line_errors, set_up_torch
 from pixelseq.data import Dataset, Images, load, training_batches
 from pixelseq.files import remove_leftovers, whole_file
-from pixelseq.images import save_png
+from pixelseq.images import check_pictures, save_png
 from pixelseq.signals import Signals
 from pixelseq.training import (
     FiniteGuard,
@@ -65,7 +66,7 @@ from pixelseq.training import (
 
 LOG_EVERY = 50
 METRICS, RESULT, STATES = "metrics.jsonl", "result.json", "state"
-FOLLOWING = ("channels", "levels")
+FOLLOWING = ("channels", "levels", "legend")
 """Fields of the model that the data decides."""
 PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
@@ -110,7 +111,9 @@ def configure(preset: str, arguments: list[str]) -> tuple[TrainConfig, Path]:
     about = (__doc__ or "").replace("PRESETS", ", ".join(PRESETS))
     config = tyro.cli(TrainConfig, default=PRESETS[preset], args=arguments, description=about)
     if any(getattr(config.model, name) != getattr(PRESETS[preset].model, name) for name in FOLLOWING):
-        raise ValueError("--model.channels and --model.levels follow the data; choose --channels and --levels")
+        raise ValueError(
+            "--model.channels, --model.levels and --model.legend follow the data; choose --channels and --levels"
+        )
     folder = config.out or Path("runs") / preset
     begun = read_settings(folder, preset, PRESETS[preset])
     if begun is not None:
@@ -124,6 +127,8 @@ def configure(preset: str, arguments: list[str]) -> tuple[TrainConfig, Path]:
 
 def run(preset: str, asked: TrainConfig, folder: Path) -> None:
     """Builds, trains, evaluates, and writes the run's folder."""
+    if asked.track is not None and importlib.util.find_spec(asked.track) is None:
+        raise ValueError(f"--track {asked.track} needs the package {asked.track}; install it by pip")
     accelerator = Accelerator(
         cpu=not torch.cuda.is_available(),
         mixed_precision=PRECISIONS[asked.precision],
@@ -143,12 +148,13 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
             raise ValueError("--stage-split needs images that are at hand; leave --streaming off")
         data = dataclasses.replace(data, train=stage_images(data.train, asked.stage, asked.seed))
     config = follow(asked, data)
+    check_pictures(config.model.channels, config.model.levels, config.model.pixels)
     if accelerator.is_main_process:
         for note in data.notes:
             print(f"{data.name}: {note}", file=sys.stderr)
         remove_leftovers(folder)
         remove_leftovers(folder / STATES)
-        write_settings(folder, preset, asked)
+        write_settings(folder, preset, dataclasses.replace(asked, out=None))
     if config.track:
         accelerator.init_trackers("pixelseq")
     progress, stopped_by = train(config, data, folder, accelerator)
@@ -208,9 +214,9 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
         if accelerator.scaler is not None and progress.scaler:
             accelerator.scaler.load_state_dict(progress.scaler)
         if len(progress.windows) == world:
-            window += torch.tensor(progress.windows[rank], dtype=torch.float64)
+            window += window.new_tensor(progress.windows[rank])
         elif main_process:
-            window += torch.tensor(progress.windows, dtype=torch.float64).sum(0)
+            window += window.new_tensor(progress.windows).sum(0)
 
     batches = training_batches(
         data.train, config.batch_size, config.seed, config.batch_pixels, start=progress.step, rank=rank, world=world
@@ -242,15 +248,18 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
                 seen = total(accelerator, window)
                 window.zero_()
                 progress.trained += seen.images
-                metrics.write("train", step, seen, learning_rate=config.learning_rate * factor)
-                held = "" if progress.best is None else f", best validation {progress.best:.3f}"
-                bar.set_postfix_str(f"nats {seen.nats_per_image:.2f}, bits/dim {seen.bits_per_dim:.3f}{held}")
+                if seen.images:  # none where every step was left out
+                    metrics.write("train", step, seen, learning_rate=config.learning_rate * factor)
+                    held = "" if progress.best is None else f", best validation {progress.best:.3f}"
+                    bar.set_postfix_str(f"nats {seen.nats_per_image:.2f}, bits/dim {seen.bits_per_dim:.3f}{held}")
                 late = config.minutes is not None and metrics.seconds > 60 * config.minutes
                 if any_process(accelerator, late):
                     progress.end = progress.end or "--minutes"
             if step % config.validate_every == 0 or progress.end is not None:
                 began = time.monotonic()
                 held_out = evaluate_shared(accelerator, averaged, data.validation)
+                if not math.isfinite(held_out.nll_nats):
+                    raise ValueError(f"the validation after step {step} is not finite; try a lower --learning-rate")
                 metrics.write("validation", step, held_out)
                 progress.validation_seconds += time.monotonic() - began
                 progress.without_gain += 1
@@ -275,8 +284,6 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
 
 def reached(config: TrainConfig, held_out: Likelihood, progress: Progress) -> str | None:
     """The flag that a validation ends the run by, if any."""
-    if not math.isfinite(held_out.nll_nats):
-        raise ValueError(f"the validation after step {progress.step} is not finite; try a lower --learning-rate")
     if config.target_bits_per_dim is not None and held_out.bits_per_dim <= config.target_bits_per_dim:
         return "--target-bits-per-dim"
     if config.target_nats is not None and held_out.nats_per_image <= config.target_nats:

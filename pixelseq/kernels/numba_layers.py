@@ -2,7 +2,7 @@
 
 Arrays are flat and contiguous; every vector of features is padded with zeros to a multiple of LANES, which stay zero.
 `w` holds the weights of a model, `s` the state of an image, both addressed by the offsets that a layer's parameters
-give (`pixelseq/walker.py` lays them out); x is the residual stream, `scratch` anything.
+give (`pixelseq/compiled_model.py` lays them out); x is the residual stream, `scratch` anything.
 Letters: F features of the stream, D hidden, G = 4D gates, all padded; W1 columns, the empty one included.
 """
 

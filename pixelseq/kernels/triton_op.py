@@ -134,8 +134,8 @@ def _row_weight_gradient(hidden: Tensor, grad_gates: Tensor, weight_ss: Tensor) 
     K, W = len(weight_ss), hidden.shape[2]
     for k in range(K):
         column = k - K // 2  # of the neighbour, from the pixel
-        h = hidden[:, :-1, max(0, column) : W + min(0, column)]
-        dg = grad_gates[:, 1:, max(0, -column) : W + min(0, -column)]
+        h = hidden[:, :-1, max(0, column) : max(0, W + min(0, column))]
+        dg = grad_gates[:, 1:, max(0, -column) : max(0, W + min(0, -column))]
         gradient[k] = _product(h, dg)
     return gradient
 

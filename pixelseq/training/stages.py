@@ -38,6 +38,8 @@ def start_from(model: PixelRNN, name: str | Path) -> None:
         key: value for key, value in PixelRNN.from_pretrained(name).state_dict().items() if key.startswith(SHARED)
     }
     ours = model.state_dict()
+    if missing := sorted({key for key in ours if key.startswith(SHARED)} - theirs.keys()):
+        raise ValueError(f"{name} cannot start this model: it has no {', '.join(missing)}")
     for key, value in theirs.items():
         if key not in ours or ours[key].shape != value.shape:
             raise ValueError(f"{name} cannot start this model: its {key} is {list(value.shape)}")

@@ -61,6 +61,10 @@ def test_equals_the_reference(shape: tuple[int, int, int, int], kernel: int | No
     compare(shape, kernel, torch.float32)
 
 
+def test_a_kernel_may_be_wider_than_the_image() -> None:
+    compare((1, 3, 2, 4), 7, torch.float32)
+
+
 @pytest.mark.parametrize("shape", [(3, 4, 7, 16), (1, 2, 3, 70)], ids=ids)
 @pytest.mark.parametrize("kernel", [None, 3], ids=["diagonal", "row"])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])

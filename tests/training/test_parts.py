@@ -144,8 +144,12 @@ def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     (tmp_path / ".step_1.ab.tmp/part").write_text("")
     (tmp_path / ".metrics.jsonl.cd.tmp").write_text("")
     (tmp_path / "kept").write_text("")
+    for name in (".moved.ef.old", ".replaced.ef.old", "replaced"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "from").write_text(name)
     remove_leftovers(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "moved", "replaced"]
+    assert (tmp_path / "replaced/from").read_text() == "replaced"
 
 
 def test_the_guard_stops_at_three_bad_steps_in_a_row() -> None:
@@ -221,6 +225,8 @@ def test_stages_train_their_parts_on_their_halves(tmp_path: Path) -> None:
         "blocks",
         "head",
     }
+    with pytest.raises(ValueError, match=r"cannot start this model: it has no encoder\.blocks\.1"):
+        start_from(stage_model(ModelConfig(hidden=4, context_blocks=2), "recurrent"), tmp_path / "run")
     with pytest.raises(ValueError, match="cannot start this model"):
         start_from(stage_model(ModelConfig(hidden=5), "recurrent"), tmp_path / "run")
 
