@@ -115,7 +115,21 @@ PAPER = ModelConfig(levels=2, hidden=16, blocks=("diagonal",) * 7, context_block
 STATIC_MNIST = DataOptions("binarized_mnist")
 """The static binarisation of MNIST (Larochelle and Murray 2011): a folder of train, validation and test parquet files
 with a column of 1-bit pictures, here by this name or elsewhere by --data."""
-CIFAR10 = DataOptions("uoft-cs/cifar10", flip=True)
+CIFAR10_TRAINING = TrainConfig(
+    images=DataOptions("uoft-cs/cifar10", flip=True),
+    model=ModelConfig(
+        channels=3, levels=256, hidden=128, blocks=("diagonal",) * 12, context_blocks=0, head_features=1024
+    ),
+    steps=300_000,
+    learning_rate=1e-3,
+    warmup=1000,
+    ema_decay=0.9995,
+    validate_every=10_000,
+    save_every=5000,
+    precision="bfloat16",
+    tall_height=96,
+)
+"""Table 5 of the paper, CIFAR-10: 12 layers of 128 features, 1024 in the head (table 1), batch 16; for a GPU."""
 
 PRESETS = {
     # 1797 real digits of 8x8 pixels: a few minutes on two CPU cores. So little data is overfitted within 1000 steps
@@ -183,36 +197,10 @@ PRESETS = {
         save_every=2000,
         tall_height=84,
     ),
-    # Table 5 of the paper, CIFAR-10: 12 Row LSTM or Diagonal BiLSTM layers of 128 features, 1024 features in the head
-    # (table 1), batch 16; for a GPU.
-    "cifar10_row": TrainConfig(
-        images=CIFAR10,
-        model=ModelConfig(
-            channels=3, levels=256, hidden=128, blocks=("row",) * 12, context_blocks=0, head_features=1024
-        ),
-        steps=300_000,
-        learning_rate=1e-3,
-        warmup=1000,
-        ema_decay=0.9995,
-        validate_every=10_000,
-        save_every=5000,
-        precision="bfloat16",
-        tall_height=96,
+    "cifar10_row": dataclasses.replace(
+        CIFAR10_TRAINING, model=dataclasses.replace(CIFAR10_TRAINING.model, blocks=("row",) * 12)
     ),
-    "cifar10_diagonal": TrainConfig(
-        images=CIFAR10,
-        model=ModelConfig(
-            channels=3, levels=256, hidden=128, blocks=("diagonal",) * 12, context_blocks=0, head_features=1024
-        ),
-        steps=300_000,
-        learning_rate=1e-3,
-        warmup=1000,
-        ema_decay=0.9995,
-        validate_every=10_000,
-        save_every=5000,
-        precision="bfloat16",
-        tall_height=96,
-    ),
+    "cifar10_diagonal": CIFAR10_TRAINING,
     # Maps of tiles, whose names have no order; few maps are overfitted soon, so the best validation is kept.
     "tiles": TrainConfig(
         images=DataOptions("maps.parquet"),

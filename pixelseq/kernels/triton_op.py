@@ -38,6 +38,8 @@ def blocks(D: int, K: int, itemsize: int, summed: int) -> dict[str, Any]:
 
 def _tune(kernel: Any) -> Any:
     """Chooses images and pixels a program, and warps, by trial; anew for each network and kind of image size."""
+    # A tile has at least as many numbers as its program has threads (the least is 16 x 16, 32 a warp): otherwise two
+    # threads would hold one number, and one could read the carry that the other has written.
     configs = [
         triton.Config({"IMAGES": images, "BM": pixels}, num_warps=warps, num_stages=3)
         for images, pixels, warps in [(1, 16, 4), (1, 32, 4), (1, 32, 8), (2, 64, 8), (4, 128, 8)]

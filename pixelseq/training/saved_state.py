@@ -81,13 +81,13 @@ def restore_tensors(
 
 
 def save_state(folder: Path, step: int, state: SavedState, keep: int) -> None:
-    """Writes the state after `step` steps, whole or not at all, then deletes all but the newest `keep`.
+    """Writes the state after `step` steps, whole or not at all, then deletes older ones.
 
     Args:
         folder: of all states of the run.
         step: names the state.
         state: written.
-        keep: at least 1.
+        keep: states that are kept, this one and those before it; at least 1.
 
     Raises:
         OSError: it cannot be written; the states before it are left as they were.
@@ -99,7 +99,8 @@ def save_state(folder: Path, step: int, state: SavedState, keep: int) -> None:
             (beside / name).write_bytes(data)
             digests[name] = hashlib.sha256(data).hexdigest()
         (beside / PROGRESS).write_text(json.dumps({"progress": state.progress, "sha256": digests}))
-    for old in sorted(folder.glob("step_*"))[:-keep]:
+    # States of later steps are damaged ones that a resume passed over: they do not count as newer.
+    for old in sorted(path for path in folder.glob("step_*") if path.name <= f"step_{step:08}")[:-keep]:
         shutil.rmtree(old)
 
 

@@ -118,6 +118,8 @@ def test_the_newest_states_are_kept_and_the_newest_whole_one_is_taken(tmp_path: 
     assert saved.progress == {"step": 2}
     assert saved.tensors["x.safetensors"]["a"].shape == (2,)
     assert "step_00000003 is damaged (x.safetensors is not what was written)" in damaged[0]
+    save_state(tmp_path, 2, SavedState({"step": 2}, {"x.safetensors": {"a": torch.ones(2)}}), keep=1)
+    assert (tmp_path / "step_00000002").exists()  # not pruned in favour of the damaged one
     (tmp_path / "step_00000002/progress.json").write_text("{")
     with pytest.raises(ValueError, match=r"step_00000003 is damaged.*step_00000002 is damaged.*to start the run anew"):
         newest_state(tmp_path)
