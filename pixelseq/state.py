@@ -46,6 +46,14 @@ class State:
         """The images of these indices [n], any of them repeatedly."""
         return self._map(lambda tensor: tensor.index_select(0, images))
 
+    def copy_(self, other: State) -> None:
+        """Becomes equal to a state of the same shapes, in the same memory."""
+        torch._foreach_copy_(self._tensors(), other._tensors())
+        self.row, self.column, self.stepped = other.row, other.column, other.stepped
+
+    def _tensors(self) -> list[Tensor]:
+        return [tensor for layer in (*self.encoder, *self.blocks) for tensor in layer.values()]
+
     def _map(self, function: Callable[[Tensor], Tensor]) -> State:
         encoder, blocks = (
             [{name: function(tensor) for name, tensor in layer.items()} for layer in layers]

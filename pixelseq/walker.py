@@ -1,7 +1,8 @@
 """Walks over pixels: the next values of images are drawn, or taken where they are known, in raster order.
 
-Two walkers do the same. `StepWalker` goes by `PixelRNN.step`, on any device, and defines the answer; `CompiledWalker`
-takes a stretch of a row in one compiled call, on a CPU. Shapes: N images, C colours, W columns of a stretch.
+Three walkers do the same. `StepWalker` goes by `PixelRNN.step`, on any device, and defines the answer; `CompiledWalker`
+takes a stretch of a row in one compiled call, on a CPU; `GraphWalker` replays the steps of a pixel as a CUDA graph.
+Shapes: N images, C colours, W columns of a stretch.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pixelseq.compiled_model import CompiledModel
 from pixelseq.draw import Draw
 from pixelseq.kernels.backends import choose
 from pixelseq.model import PixelRNN
+from pixelseq.pixel_graphs import Capture, CudaCapture, PixelGraphs, walk_pixel
 from pixelseq.state import State
 
 
@@ -58,8 +60,11 @@ def start_walk(model: PixelRNN, batch: int, width: int) -> Walker:
         ValueError: batch or width below 1.
     """
     state = model.init_state(batch, width)
-    if choose(None, model.encoder.first.weight) == "numba":
+    backend = choose(None, model.encoder.first.weight)
+    if backend == "numba":
         return CompiledWalker.start(CompiledModel(model, width), batch)
+    if backend == "triton" and model.device.type == "cuda":
+        return GraphWalker.start(model, state)
     return StepWalker(model, state)
 
 
@@ -75,7 +80,6 @@ class StepWalker(Walker):
         self.model = model
         self.state = state
 
-    @torch.no_grad()
     def walk(
         self,
         uniform: Tensor,
@@ -84,28 +88,19 @@ class StepWalker(Walker):
         known: Tensor | None = None,
         scored: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        N, W, C = uniform.shape
-        levels = torch.empty(N, W, C, dtype=torch.long, device=uniform.device)
-        nats = torch.zeros(N, W, C, dtype=torch.float64, device=uniform.device)
-        known_to_all = [False] * W if known is None else known.all(dim=0).tolist()
-        for column in range(W):
-            pixel = levels[:, column]
-            features = self.model.step(self.state)
-            for c in range(C):
-                if given is not None and known_to_all[column] and not scored:
-                    pixel[:, c] = given[:, c, column]
-                    continue
-                log_probs = self.model.pixel_log_probs(features, pixel[:, :c])
-                drawn = draw(log_probs, uniform[:, column, c])
-                if given is not None and known is not None:
-                    drawn = torch.where(known[:, column], given[:, c, column], drawn)
-                pixel[:, c] = drawn
-                value_nats = -log_probs.gather(1, drawn[:, None])[:, 0].double()
-                if known is not None and not scored:
-                    value_nats = value_nats.masked_fill(known[:, column], 0)
-                nats[:, column, c] = value_nats
-            self.model.feed(self.state, pixel)
-        return levels.transpose(1, 2), nats.transpose(1, 2)
+        columns = []
+        known_to_all = [False] * uniform.shape[1] if known is None or scored else known.all(dim=0).tolist()
+        for j, is_known in enumerate(known_to_all):
+            pixel = None if given is None else given[:, :, j]
+            if is_known and pixel is not None:
+                self.model.step(self.state)
+                self.model.feed(self.state, pixel)
+                columns.append((pixel.long(), torch.zeros_like(uniform[:, j])))
+            else:
+                mask = None if known is None else known[:, j]
+                columns.append(walk_pixel(self.model, self.state, uniform[:, j], draw, pixel, mask, scored))
+        levels, nats = zip(*columns, strict=True)
+        return torch.stack(levels, dim=2), torch.stack(nats, dim=2)
 
     def select(self, images: Tensor) -> StepWalker:
         return StepWalker(self.model, self.state.select(images))
@@ -155,3 +150,48 @@ class CompiledWalker(Walker):
 
     def select(self, images: Tensor) -> CompiledWalker:
         return CompiledWalker(self.model, self.state.index_select(0, images), self.column)
+
+
+class GraphWalker(Walker):
+    """A walk by CUDA graphs, one a column; within a row the processor never waits for the device.
+
+    Args:
+        model: the distribution.
+        state: of the images; written in place.
+        capture: makes a function replayable.
+        graphs: captured so far, by what they depend on; shared by all walkers that come from one by `select`.
+    """
+
+    def __init__(
+        self, model: PixelRNN, state: State, capture: Capture, graphs: dict[tuple[int, Draw, bool, bool], PixelGraphs]
+    ) -> None:
+        self.model = model
+        self.state = state
+        self.capture = capture
+        self.graphs = graphs
+
+    @classmethod
+    def start(cls, model: PixelRNN, state: State) -> GraphWalker:
+        """A walker at the next pixel of the state's images, on CUDA."""
+        return cls(model, state, CudaCapture(model.device), {})
+
+    def walk(
+        self,
+        uniform: Tensor,
+        draw: Draw,
+        given: Tensor | None = None,
+        known: Tensor | None = None,
+        scored: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        batch, partly_known = self.state.batch, known is not None
+        key = (batch, draw, partly_known, scored)
+        if key not in self.graphs:
+            self.graphs[key] = PixelGraphs(
+                self.model, batch, self.state.width, draw, partly_known, scored, self.capture
+            )
+        given = None if given is None else given.transpose(1, 2)
+        levels, nats = self.graphs[key].walk(self.state, uniform, given, known)
+        return levels.transpose(1, 2), nats.transpose(1, 2)
+
+    def select(self, images: Tensor) -> GraphWalker:
+        return GraphWalker(self.model, self.state.select(images), self.capture, self.graphs)

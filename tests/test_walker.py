@@ -1,12 +1,15 @@
-"""The compiled walk against the walk by steps, and both against the likelihood of whole images."""
+"""The compiled and the captured walk against the walk by steps, and all against the likelihood of whole images."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
 from helpers import small_model
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from pixelseq import PixelRNN, sample
 from pixelseq.compiled_model import CompiledModel
@@ -14,7 +17,7 @@ from pixelseq.draw import Draw, Noise
 from pixelseq.kernels import numba_draw
 from pixelseq.kernels.backends import VARIABLE
 from pixelseq.layers import logistic_mixture
-from pixelseq.walker import CompiledWalker, StepWalker, start_walk
+from pixelseq.walker import CompiledWalker, GraphWalker, StepWalker, Walker, start_walk
 
 # Hidden sizes below, at and off the vector width; every layer, head and kind of pixel.
 MODELS: dict[str, dict[str, Any]] = {
@@ -30,29 +33,38 @@ MODELS: dict[str, dict[str, Any]] = {
 DRAWS = [Draw(), Draw(0.7, top_p=0.8), Draw(top_k=2), Draw(0), Draw(1.3, top_k=4, top_p=0.9)]
 
 
-def walkers(model: PixelRNN, batch: int, width: int) -> tuple[StepWalker, CompiledWalker]:
-    return (
+def recorded(function: Callable[[], None]) -> Callable[[], None]:
+    """As a CUDA graph would: the operations of one call, with their numbers and the memory they work on."""
+    return make_fx(function)()
+
+
+def walkers(model: PixelRNN, batch: int, width: int) -> list[Walker]:
+    """The walk that defines the answer first."""
+    return [
         StepWalker(model, model.init_state(batch, width)),
         CompiledWalker.start(CompiledModel(model, width), batch),
-    )
+        GraphWalker(model, model.init_state(batch, width), lambda function: function, {}),
+    ]
 
 
 @pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
 @pytest.mark.parametrize("draw", DRAWS, ids=lambda d: f"t{d.temperature}-k{d.top_k}-p{d.top_p}")
-def test_the_compiled_walk_is_the_walk_by_steps(fields: dict[str, Any], draw: Draw) -> None:
+def test_the_other_walks_are_the_walk_by_steps(fields: dict[str, Any], draw: Draw) -> None:
     N, H, W = 3, 4, 5
     model = small_model(2.0, **fields)
     C, V = model.config.channels, model.config.levels
-    steps, compiled = walkers(model, N, W)
+    steps, *others = walkers(model, N, W)
     noise = Noise(1, range(N), torch.device("cpu"))
     for i in range(H):
         uniform = noise.row(W, C)
         given, known = torch.randint(V, (N, C, W)), torch.rand(N, W) < 0.4
         for part in (slice(0, 2), slice(2, 3), slice(3, W)) if i == 1 else (slice(0, W),):
             arguments = (uniform[:, part], draw, given[:, :, part], known[:, part], i % 2 == 0)
-            (levels, nats), (found, found_nats) = steps.walk(*arguments), compiled.walk(*arguments)
-            assert torch.equal(levels, found)
-            torch.testing.assert_close(nats, found_nats, rtol=1e-10, atol=1e-10)
+            levels, nats = steps.walk(*arguments)
+            for other in others:
+                found, found_nats = other.walk(*arguments)
+                assert torch.equal(levels, found)
+                torch.testing.assert_close(nats, found_nats, rtol=1e-10, atol=1e-10)
             assert torch.equal(levels.movedim(1, 2)[known[:, part]], given.movedim(1, 2)[:, part][known[:, part]])
 
 
@@ -90,6 +102,64 @@ def test_select_gives_independent_images_in_the_asked_order() -> None:
         found, found_nats = chosen.walk(turned, Draw())
         assert torch.equal(found, levels[[2, 0, 2]])
         torch.testing.assert_close(found_nats, nats[[2, 0, 2]])
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_what_is_captured_of_a_pixel_is_all_that_it_needs(scored: bool) -> None:
+    N, H, W = 2, 3, 3
+    model = small_model(2.0, levels=3, channels=3, blocks=("row", "diagonal"), context_kernel=3)
+    steps = StepWalker(model, model.init_state(N, W))
+    captured = GraphWalker(model, model.init_state(N, W), recorded, {})
+    noise, draw = Noise(1, range(N), torch.device("cpu")), Draw(0.7, top_p=0.9)
+    for i in range(H):
+        arguments = (noise.row(W, 3), draw, torch.randint(3, (N, 3, W)), torch.rand(N, W) < 0.4, scored)
+        for expected, found in zip(steps.walk(*arguments), captured.walk(*arguments), strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+        if i == 1:
+            turned = torch.tensor([1, 0])
+            steps, captured = steps.select(turned), captured.select(turned)
+
+
+@pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
+@pytest.mark.parametrize("draw", DRAWS, ids=lambda d: f"t{d.temperature}-k{d.top_k}-p{d.top_p}")
+def test_what_is_captured_never_asks_for_a_value(
+    fields: dict[str, Any], draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tensor on the device "meta" has none to give; for one on CUDA the processor would wait."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # has no types for "meta"
+    model = small_model(**fields).to("meta")
+    N, W, C = 2, 2, model.config.channels
+    walker = GraphWalker(model, model.init_state(N, W), lambda function: function, {})
+    uniform = torch.empty(N, W, C, dtype=torch.float64, device="meta")
+    given, known = (
+        torch.empty(N, C, W, dtype=torch.long, device="meta"),
+        torch.empty(N, W, dtype=torch.bool, device="meta"),
+    )
+    for more in ((), (given, known), (given, known, True)):
+        levels, nats = walker.walk(uniform, draw, *more)
+        assert (levels.shape, nats.shape) == ((N, C, W), (N, C, W))
+
+
+@pytest.mark.requires_cuda
+@pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
+def test_cuda_graphs_are_the_walk_by_steps(fields: dict[str, Any]) -> None:
+    N, H, W = 3, 4, 5
+    model = small_model(2.0, **fields).float().cuda()
+    C, V = model.config.channels, model.config.levels
+    graphs = start_walk(model, N, W)
+    assert isinstance(graphs, GraphWalker)
+    steps: Walker = StepWalker(model, model.init_state(N, W))
+    noise = Noise(1, range(N), model.device)
+    for i in range(H):
+        given, known = torch.randint(V, (N, C, W), device="cuda"), torch.rand(N, W, device="cuda") < 0.4
+        for draw in DRAWS[i], DRAWS[i + 1]:
+            uniform = noise.row(W, C)
+            for more in ((), (given, known), (given, known, True)):
+                for expected, found in zip(
+                    steps.walk(uniform, draw, *more), graphs.walk(uniform, draw, *more), strict=True
+                ):
+                    torch.testing.assert_close(found, expected)
+        steps, graphs = (walker.select(torch.tensor([2, 0, 2], device="cuda")) for walker in (steps, graphs))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -1,9 +1,10 @@
-"""Training step of the paper's CIFAR-10 net on a CUDA device: the eager reference against Triton, in one run.
+"""On a CUDA device: the eager reference against Triton in training, and eager steps against CUDA graphs in sampling.
 
     python tests/benchmarks/bench_cuda.py
 
-12 diagonal blocks, hidden 128, 32x32 RGB, batch 64, bfloat16 autocast. Checks first that both give the same gradients.
-Ratios are of medians of steps taken in turn. Last line: JSON.
+Training: the paper's CIFAR-10 net, 12 diagonal blocks, hidden 128, 32x32 RGB, batch 64, bfloat16 autocast; checks first
+that both give the same gradients. Sampling: the paper's MNIST net, 28 columns, batches of 1 and 64; checks that both
+draw the same levels. Ratios are of medians of steps or rows taken in turn. Last line: JSON.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from collections.abc import Callable
 import torch
 
 from pixelseq import ModelConfig, PixelRNN
+from pixelseq.draw import Draw, Noise
 from pixelseq.kernels.backends import VARIABLE
+from pixelseq.walker import GraphWalker, StepWalker, Walker
 
 BLOCKS, HIDDEN, SIDE, BATCH = 12, 128, 32, 64
 REFERENCE, FAST = "reference", "triton"
 STEPS = {REFERENCE: 5, FAST: 20}
+COLUMNS, ROWS = 28, 5
 
 
 def build(device: str) -> tuple[PixelRNN, torch.optim.Optimizer]:
@@ -97,6 +101,34 @@ def bound_seconds(model: PixelRNN) -> tuple[float, float]:
     return flops / flops_per_s, scanned / bytes_per_s
 
 
+def sampling(device: str, batch: int) -> dict[str, float]:
+    """Microseconds a pixel of eager steps and of graphs, and what capturing a row's graphs takes."""
+    model = PixelRNN.from_pretrained("mnist-binary").to(device)
+    noise = Noise(0, range(batch), model.device)
+    walkers: dict[str, Walker] = {
+        "eager": StepWalker(model, model.init_state(batch, COLUMNS)),
+        "graphs": GraphWalker.start(model, model.init_state(batch, COLUMNS)),
+    }
+    times: dict[str, list[float]] = {name: [] for name in walkers}
+    for _ in range(1 + ROWS):
+        uniform = noise.row(COLUMNS, 1)
+        levels = []
+        for name, walker in walkers.items():
+            torch.cuda.synchronize()
+            started = time.perf_counter()
+            levels.append(walker.walk(uniform, Draw())[0])
+            torch.cuda.synchronize()
+            times[name].append(time.perf_counter() - started)
+        assert torch.equal(*levels), "graphs draw other levels than steps"
+    eager, graphs = (statistics.median(times[name][1:]) / COLUMNS * 1e6 for name in walkers)
+    return {
+        f"sampling_us_a_pixel_batch_{batch}": round(graphs, 1),
+        f"sampling_eager_us_a_pixel_batch_{batch}": round(eager, 1),
+        f"sampling_ratio_batch_{batch}": round(eager / graphs, 2),
+        f"capture_seconds_batch_{batch}": round(times["graphs"][0], 2),
+    }
+
+
 def main() -> None:
     if not torch.cuda.is_available():
         sys.exit("error: no CUDA device")
@@ -126,6 +158,8 @@ def main() -> None:
         "memory_mib": round(memory[FAST]),
         "reference_memory_mib": round(memory[REFERENCE]),
         "gradient_difference": difference,
+        **sampling("cuda", 1),
+        **sampling("cuda", 64),
     }
     print(json.dumps(result))
 
