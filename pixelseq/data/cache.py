@@ -28,6 +28,7 @@ FORMAT = 1
 """Of the files; another number makes old ones stale."""
 READ_AT_ONCE = 2**30
 """Bytes of pixels up to which a split is read into memory; a larger one is memory-mapped."""
+WRITTEN_AT_ONCE = 2**20
 BAD_NAMED = 5
 
 
@@ -90,7 +91,7 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
     folder.mkdir(exist_ok=True)
     sizes: list[tuple[int, int]] = []
     labels: list[int] = []
-    with (folder / "pixels.u8").open("wb") as file:
+    with (folder / "pixels.u8").open("wb", buffering=WRITTEN_AT_ONCE) as file:
         for name, content, label in tqdm(table.rows(), total=table.count, unit="image", delay=5, leave=False):
             if isinstance(content, (bytes, Path)):
                 try:

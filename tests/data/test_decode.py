@@ -109,6 +109,16 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
         decode_picture(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("kind", ["PNG", "BMP"])
+def test_a_picture_beyond_pillows_limit_is_refused(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encoded(Image.fromarray(GRAY), kind)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2)
+    with pytest.raises(ValueError, match="exceeds limit of 4 pixels"):
+        decode_picture(content)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # no limit
+    np.testing.assert_array_equal(decode_picture(content)[0], GRAY[None])
+
+
 def test_grids() -> None:
     assert decode_grid([[1, 2], [3, 4]]).tolist() == [[[1, 2], [3, 4]]]
     assert decode_grid([[[1, 2]], [[3, 4]]]).shape == (2, 1, 2)
