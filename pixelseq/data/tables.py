@@ -37,7 +37,8 @@ class Row(NamedTuple):
 class Table:
     """One split."""
 
-    count: int
+    count: int | None
+    """Images, where that is known beforehand."""
     rows: Callable[[], Iterator[Row]]
     labelled: bool = False
     class_names: tuple[str, ...] = ()
@@ -79,8 +80,11 @@ def load_saved(folder: Path) -> Mapping[str, datasets.Dataset]:
     return {"train": loaded} if isinstance(loaded, datasets.Dataset) else loaded
 
 
-def load_hub(name: str, streaming: bool = False) -> Any:
+def load_hub(name: str, streaming: bool = False) -> tuple[Any, str]:
     """Opens a set of the hub; says at once where the hub cannot be reached.
+
+    Returns:
+        Its splits, and its commit.
 
     Raises:
         ValueError: no such set, or no hub.
@@ -107,12 +111,33 @@ def load_hub(name: str, streaming: bool = False) -> Any:
                 "or set HF_HUB_OFFLINE=1 to use what was downloaded before"
             )
     with _one_line(f"no file or folder {name} here, and the hub gave no data set of that name ({LOCAL_HINT})"):
-        return datasets.load_dataset(name, streaming=streaming)
+        builder = datasets.load_dataset_builder(name)
+        if streaming:
+            return builder.as_streaming_dataset(), builder.hash
+        builder.download_and_prepare()
+        return builder.as_dataset(), builder.hash
 
 
 def of_datasets(splits: Mapping[str, datasets.Dataset], options: DataOptions) -> dict[str, Table]:
     """The images and labels of each split."""
     return {name: _table(split, name, options) for name, split in splits.items()}
+
+
+def of_streams(splits: Mapping[str, datasets.IterableDataset], columns: Columns) -> dict[str, Table]:
+    """The images of each split, read as they are needed and without their labels."""
+    return {name: Table(None, partial(stream_rows, split, columns, name)) for name, split in splits.items()}
+
+
+def stream_rows(rows: datasets.IterableDataset, columns: Columns, name: str) -> Iterator[Row]:
+    """The undecoded images of a stream.
+
+    Args:
+        rows: the stream, of `undecoded`.
+        columns: where its images are.
+        name: of the stream, for messages.
+    """
+    for k, values in enumerate(rows):
+        yield Row(f"{name} row {k}", row_content(values[columns.image]), 0)
 
 
 def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
