@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -46,6 +46,8 @@ def decode_picture(
         picture.load()
         bilevel = picture.mode == "1" and size is None
         return _pixels(picture, channels, size), bilevel
+    except UnidentifiedImageError:
+        raise ValueError(f"no picture that can be decoded: none of {', '.join(FORMATS)}") from None
     # Pillow raises many kinds for damaged files.
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as error:
         raise ValueError(f"no picture that can be decoded: {error}") from error
