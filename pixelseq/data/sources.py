@@ -115,10 +115,13 @@ def _local(path: Path, options: DataOptions) -> Source:
     if files is None:
         raise ValueError(f"the folder {path} holds no images: no pictures, and no parquet, arrow or JSON files")
     kind, splits = files
-    return Source(
-        stamp([Path(file) for names in splits.values() for file in names]),
-        lambda: tables.of_datasets(tables.load_files(kind, splits), options),
-    )
+
+    def opened() -> dict[str, Table]:
+        if kind == "parquet":
+            return tables.of_parquet(splits, options)
+        return tables.of_datasets(tables.load_files(kind, splits), options)
+
+    return Source(stamp([Path(file) for names in splits.values() for file in names]), opened)
 
 
 def _files(folder: Path) -> list[Path]:
