@@ -15,9 +15,6 @@ from torch import Tensor
 from pixelseq.data.dataset import Images
 from pixelseq.data.streaming import Stream
 
-Use = tuple[int, int]
-"""An image's position, and how often it was used before."""
-
 
 def collate(images: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Pads images at the bottom to the height of the tallest: rows below never influence rows above.
@@ -96,35 +93,34 @@ def training_batches(
         raise ValueError("there are no training images")
     costs = np.ones(len(images), int) if batch_pixels is None else images.sizes.prod(1)
     for batch in islice(_plan(costs, images.sizes[:, 1], size, seed), start, None):
-        positions, uses = np.array(batch[rank::world], dtype=np.int64).reshape(-1, 2).T
+        positions, uses = batch[:, rank::world]
         yield images.drawn(positions, uses, seed)
 
 
-def _plan(costs: np.ndarray, widths: np.ndarray, budget: int, seed: int) -> Iterator[list[Use]]:
-    """Batches of uses; the last images of an epoch share a batch with the first of the next."""
+def _plan(costs: np.ndarray, widths: np.ndarray, budget: int, seed: int) -> Iterator[np.ndarray]:
+    """Batches [2, n] of images' positions and how often each was used before; the last images of an epoch share a batch
+    with the first of the next."""
     _, group = np.unique(widths, return_inverse=True)
     groups = group.max() + 1
-    waiting: list[Use] = []
+    waiting = np.empty((2, 0), dtype=np.int64)
     for epoch in count():
         random = np.random.Generator(np.random.Philox(key=[seed, epoch]))
         order = random.permutation(len(costs))
         if groups > 1:
             order = order[np.argsort(random.permutation(groups)[group[order]], kind="stable")]
-        *full, waiting = _fill(waiting + [(k, epoch) for k in order.tolist()], costs, budget)
+        uses = np.concatenate([waiting, [order, np.full(len(order), epoch)]], axis=1)
+        *full, waiting = np.split(uses, _cuts(costs[uses[0]], budget), axis=1)
         if groups > 1:
             full = [full[k] for k in random.permutation(len(full))]
         yield from full
 
 
-def _fill(uses: list[Use], costs: np.ndarray, budget: int) -> list[list[Use]]:
-    """Cuts uses into batches of at most the budget, or of one image."""
-    batches: list[list[Use]] = [[]]
-    spent = 0
-    for use in uses:
-        cost = int(costs[use[0]])
-        if batches[-1] and spent + cost > budget:
-            batches.append([])
+def _cuts(costs: np.ndarray, budget: int) -> list[int]:
+    """Where batches of at most the budget, or of one image, begin after the first."""
+    cuts, spent = [], 0
+    for k, cost in enumerate(costs.tolist()):
+        if spent and spent + cost > budget:
+            cuts.append(k)
             spent = 0
-        batches[-1].append(use)
         spent += cost
-    return batches
+    return cuts

@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +30,7 @@ FORMAT = 1
 """Of the files; another number makes old ones stale."""
 READ_AT_ONCE = 2**30
 """Bytes of pixels up to which a split is read into memory; a larger one is memory-mapped."""
+WRITTEN_AT_ONCE = 2**20
 BAD_NAMED = 5
 
 
@@ -56,13 +59,29 @@ def stores(source: Source, options: DataOptions) -> tuple[dict[str, Store], Fact
     Raises:
         ValueError: images that cannot be decoded or do not belong together.
     """
+    return kept(source.fingerprint, lambda: named_splits(source.open(), options.split), options)
+
+
+def kept(
+    fingerprint: Any, open_splits: Callable[[], tuple[dict[str, Table], list[str]]], options: DataOptions
+) -> tuple[dict[str, Store], Facts]:
+    """Decoded splits, from the cache where they are in it.
+
+    Args:
+        fingerprint: JSON that changes where the images do.
+        open_splits: reads what the splits are, and the names of those that are not used.
+        options: what is asked for.
+
+    Raises:
+        ValueError: as `stores`.
+    """
     import datasets
 
     used = (options.channels, options.resize, options.image_column, options.label_column, options.split)
-    key = json.dumps([FORMAT, source.fingerprint, *used, options.skip_bad])
+    key = json.dumps([FORMAT, fingerprint, *used, options.skip_bad])
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "pixelseq" / hashlib.sha256(key.encode()).hexdigest()[:32]
     if not folder.exists():
-        tables, unused = named_splits(source.open(), options.split)
+        tables, unused = open_splits()
         with whole_folder(folder) as beside:
             facts = _decode(tables, options, beside)
             facts.unused = unused
@@ -79,8 +98,9 @@ def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Fac
             break
     if facts.bad and not options.skip_bad:
         named = "; ".join(facts.bad[:BAD_NAMED]) + ("; and others" if len(facts.bad) > BAD_NAMED else "")
-        count = sum(table.count for table in tables.values())
-        raise ValueError(f"{len(facts.bad)} of {count} images are bad; leave them out with --skip-bad: {named}")
+        counts = [table.count for table in tables.values() if table.count is not None]
+        of_all = f" of {sum(counts)}" if len(counts) == len(tables) else ""
+        raise ValueError(f"{len(facts.bad)}{of_all} images are bad; leave them out with --skip-bad: {named}")
     facts.splits = list(tables)
     return facts
 
@@ -90,7 +110,7 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
     folder.mkdir(exist_ok=True)
     sizes: list[tuple[int, int]] = []
     labels: list[int] = []
-    with (folder / "pixels.u8").open("wb") as file:
+    with (folder / "pixels.u8").open("wb", buffering=WRITTEN_AT_ONCE) as file:
         for name, content, label in tqdm(table.rows(), total=table.count, unit="image", delay=5, leave=False):
             if isinstance(content, (bytes, Path)):
                 try:

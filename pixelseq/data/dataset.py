@@ -161,7 +161,8 @@ class Images(Sequence[Tensor]):
         block = self.store.block
         if block is None or self._random:
             return None
-        return self._levels(_centre(block[torch.from_numpy(self.places)], self.view.crop))
+        # index_select copies whole images, several times faster than an index in brackets does.
+        return self._levels(_centre(block.index_select(0, torch.from_numpy(self.places)), self.view.crop))
 
     @property
     def _random(self) -> bool:
@@ -170,7 +171,9 @@ class Images(Sequence[Tensor]):
         return self.view.binarize is not None or (self.uses is not None and moved)
 
     def _levels(self, values: Tensor) -> Tensor:
-        return values if self.view.table is None else self.view.table[values.int()]
+        if self.view.table is None:
+            return values
+        return self.view.table.index_select(0, values.flatten().int()).view(values.shape)
 
     def _part(self, k: int) -> Tensor:
         image, view = self.store[self.places[k]], self.view

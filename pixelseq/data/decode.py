@@ -6,8 +6,10 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
 
+PNG = b"\x89PNG\r\n\x1a\n"
 # Pillow would hand other formats, such as EPS, to programs outside.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
 SUFFIXES = frozenset(
@@ -40,10 +42,12 @@ def decode_picture(
     """
     try:
         encoded = content if isinstance(content, bytes) else content.read_bytes()
-        picture = Image.open(io.BytesIO(encoded), formats=FORMATS)
+        picture = _open(encoded)
         picture.load()
         bilevel = picture.mode == "1" and size is None
         return _pixels(picture, channels, size), bilevel
+    except UnidentifiedImageError:
+        raise ValueError(f"no picture that can be decoded: none of {', '.join(FORMATS)}") from None
     # Pillow raises many kinds for damaged files.
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as error:
         raise ValueError(f"no picture that can be decoded: {error}") from error
@@ -74,7 +78,32 @@ def decode_grid(values: object) -> np.ndarray:
     return grid.astype(np.uint8).reshape(-1, *grid.shape[-2:])
 
 
+def _open(encoded: bytes) -> Image.Image:
+    """Opens a picture, a PNG without asking which format it is: of small ones that saves a tenth of the time."""
+    file = io.BytesIO(encoded)
+    if encoded.startswith(PNG):
+        picture = PngImageFile(file)
+        width, height = picture.size
+        if width * height <= (Image.MAX_IMAGE_PIXELS or 0):
+            return picture
+    return Image.open(file, formats=FORMATS)
+
+
 def _pixels(picture: Image.Image, channels: int | None, size: tuple[int, int] | None) -> np.ndarray:
+    mode = MODES[channels or (1 if picture.mode in GRAY_MODES else 3)]
+    if picture.mode != mode or picture.info:
+        picture = _as_seen(picture, mode)
+    if size is not None:
+        picture = picture.resize((size[1], size[0]), Image.Resampling.LANCZOS)
+    width, height = picture.size
+    pixels = np.frombuffer(picture.tobytes(), np.uint8)
+    if mode == "L":
+        return pixels.reshape(1, height, width)
+    return pixels.reshape(height, width, len(mode)).transpose(2, 0, 1)
+
+
+def _as_seen(picture: Image.Image, mode: str) -> Image.Image:
+    """Turns and converts a picture that is not plain."""
     may_be_turned = picture.format == "TIFF" or not WITH_ORIENTATION.isdisjoint(picture.info)
     if may_be_turned and picture.getexif().get(ORIENTATION, 1) != 1:
         picture = ImageOps.exif_transpose(picture)
@@ -82,17 +111,11 @@ def _pixels(picture: Image.Image, channels: int | None, size: tuple[int, int] | 
         picture = Image.fromarray(_eight_bits(np.asarray(picture)))
     if picture.mode == "F":
         raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits")
-    mode = MODES[channels or (1 if picture.mode in GRAY_MODES else 3)]
     if picture.has_transparency_data and mode != "RGBA":
         with_alpha = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, with_alpha).convert("RGB")
-    if picture.mode != mode:
-        picture = picture.convert(mode)
-    if size is not None:
-        picture = picture.resize((size[1], size[0]), Image.Resampling.LANCZOS)
-    pixels = np.frombuffer(picture.tobytes(), np.uint8).reshape(picture.height, picture.width, len(mode))
-    return pixels.transpose(2, 0, 1)
+    return picture.convert(mode)
 
 
 def _eight_bits(pixels: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pixelseq.data import bundled, sources
-from pixelseq.data.cache import stores
+from pixelseq.data.cache import Facts, stores
 from pixelseq.data.dataset import Dataset, Images, View
 from pixelseq.data.options import DataOptions
 from pixelseq.data.splits import cut, with_all_splits
@@ -89,9 +89,7 @@ def _bundled(options: DataOptions) -> tuple[_Found, DataOptions]:
 
 def _decoded(options: DataOptions, seed: int) -> tuple[_Found, DataOptions]:
     found, facts = stores(sources.find(options), options)
-    notes = [f"splits not used: {', '.join(facts.unused)}"] if facts.unused else []
-    if facts.bad:
-        notes.append(f"left out {len(facts.bad)} bad images: {'; '.join(facts.bad)}")
+    notes = _notes(facts)
     if facts.splits == ["train"] and len(found["train"]) == 1:
         if options.crop is None:
             options = replace(options, crop=DEFAULT_CROP)
@@ -111,14 +109,20 @@ def _decoded(options: DataOptions, seed: int) -> tuple[_Found, DataOptions]:
 
 
 def _streamed(options: DataOptions) -> _Found:
-    train, held_out, bilevel, notes = open_stream(options)
+    train, held_out, facts, made = open_stream(options)
     pictures = train.columns.pictures
     if not pictures and options.levels is None:
         raise ValueError("streamed grids are not read beforehand; say how many levels they have with --levels")
-    levels = (2 if bilevel else SHADES) if pictures else options.levels
-    assert levels is not None
+    levels = (2 if facts.bilevel else SHADES) if pictures else max(options.levels or 0, facts.largest + 1)
     splits = {name: Images.of(store) for name, store in held_out.items()}
-    return _Found(splits, levels, SHADES if pictures else None, notes=tuple(notes), train=train)
+    return _Found(splits, levels, SHADES if pictures else None, notes=(*_notes(facts), *made), train=train)
+
+
+def _notes(facts: Facts) -> list[str]:
+    notes = [f"splits not used: {', '.join(facts.unused)}"] if facts.unused else []
+    if facts.bad:
+        notes.append(f"left out {len(facts.bad)} bad images: {'; '.join(facts.bad)}")
+    return notes
 
 
 def _cut(pictures: list[Tensor], options: DataOptions) -> dict[str, Images]:

@@ -50,11 +50,8 @@ def find(options: DataOptions) -> Source:
             f"no data set {options.data!r}; choose from digits, digit_columns, photos, or give the path of a file or "
             "folder, or a hub id owner/name"
         )
-    dataset = tables.load_hub(options.data)
-    splits = {name: dataset[name] for name in dataset}
-    return Source(
-        {name: split._fingerprint for name, split in splits.items()}, partial(tables.of_datasets, splits, options)
-    )
+    splits, commit = tables.load_hub(options.data)
+    return Source([options.data, commit], partial(tables.of_datasets, splits, options))
 
 
 def is_hub_id(name: str) -> bool:
@@ -101,27 +98,30 @@ def _local(path: Path, options: DataOptions) -> Source:
         suffix = path.suffix.lower()
         if suffix in SUFFIXES:
             rows = partial(iter, [Row(str(path), path, 0)])
-            return Source(_stamp([path]), lambda: {"train": Table(1, rows)})
+            return Source(stamp([path]), lambda: {"train": Table(1, rows)})
         if suffix in (".npy", ".npz"):
-            return Source(_stamp([path]), partial(_arrays, path))
+            return Source(stamp([path]), partial(_arrays, path))
         if suffix not in BUILDERS:
             kinds = "a picture, .npy, .npz, .parquet, .arrow, .json or .jsonl"
             raise ValueError(f"{path} is no file of images; expected {kinds}")
     if any((path / name).exists() for name in SAVED):
-        return Source(_stamp(_files(path)), lambda: tables.of_datasets(tables.load_saved(path), options))
+        return Source(stamp(_files(path)), lambda: tables.of_datasets(tables.load_saved(path), options))
     pictures = [] if path.is_file() else [file for file in _files(path) if file.suffix.lower() in SUFFIXES]
     files = data_files(path)
     if pictures and files and files[0] != "json":
         raise ValueError(f"{path} holds both pictures and {files[0]} files; name one of them")
     if pictures:
-        return Source(_stamp(pictures), lambda: _folder(path, pictures))
+        return Source(stamp(pictures), lambda: _folder(path, pictures))
     if files is None:
         raise ValueError(f"the folder {path} holds no images: no pictures, and no parquet, arrow or JSON files")
     kind, splits = files
-    return Source(
-        _stamp([Path(file) for names in splits.values() for file in names]),
-        lambda: tables.of_datasets(tables.load_files(kind, splits), options),
-    )
+
+    def opened() -> dict[str, Table]:
+        if kind == "parquet":
+            return tables.of_parquet(splits, options)
+        return tables.of_datasets(tables.load_files(kind, splits), options)
+
+    return Source(stamp([Path(file) for names in splits.values() for file in names]), opened)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -130,7 +130,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
-def _stamp(files: list[Path]) -> list[tuple[str, int, int]]:
+def stamp(files: list[Path]) -> list[tuple[str, int, int]]:
     """Name, size and time of change of each file."""
     return [(str(file.resolve()), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]
 

@@ -6,15 +6,16 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import count, islice
+from itertools import chain, count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pixelseq.data import sources, tables
+from pixelseq.data.cache import Facts, kept
 from pixelseq.data.dataset import Images, Store, View
 from pixelseq.data.decode import decode_grid, decode_picture
 from pixelseq.data.options import DataOptions
@@ -24,7 +25,7 @@ from pixelseq.data.tables import Columns, Row
 SHUFFLED = 1000
 """Images among which each next one is chosen at random."""
 HELD_OUT = 1000
-"""Images of a held-out split, the first of it; they are kept in memory."""
+"""Training images that are held out where a split is missing, the first ones; they are kept in memory."""
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,7 @@ class Stream:
         Raises:
             ValueError: an image that cannot be decoded or has more colours than those before it.
         """
-        for k, values in enumerate(rows):
-            row = Row(f"image {k} of the stream", tables.row_content(values[self.columns.image]), 0)
+        for row in tables.stream_rows(rows, self.columns, "the stream's"):
             try:
                 image, bilevel = self._decode(row)
                 if not self.held_out or digest(image) not in self.held_out:
@@ -63,7 +63,10 @@ class Stream:
 
     def _decode(self, row: Row) -> tuple[Tensor, bool]:
         if not self.columns.pictures:
-            return torch.from_numpy(decode_grid(row.content)), False
+            grid, levels = decode_grid(row.content), self.options.levels
+            if levels is not None and grid.max() >= levels:
+                raise ValueError(f"it has values up to {grid.max()}; --levels {levels} allows 0 to {levels - 1}")
+            return torch.from_numpy(grid), False
         assert not isinstance(row.content, np.ndarray | list)
         pixels, bilevel = decode_picture(row.content, self.options.channels, self.options.resize_size)
         if self.channels and len(pixels) > self.channels:
@@ -104,17 +107,18 @@ class Stream:
                 raise ValueError(f"process {rank} of {world} finds no image in the stream")
 
 
-def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], bool, list[str]]:
+def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, list[str]]:
     """Opens a source as a stream.
 
     Returns:
-        The stream of training images; validation and test images; whether the first are 1-bit pictures; and what was
-        decided, a line each.
+        The stream of training images; validation and test images, whole and from the cache where the source has them;
+        what was seen of all these; and how splits were made, a line each.
 
     Raises:
         ValueError: a source that cannot be streamed or read.
     """
-    splits, unused = named_splits(_open(options), options.split)
+    source, fingerprint = _open(options)
+    splits, unused = named_splits(source, options.split)
     features = splits["train"]._resolve_features().features
     columns = tables.find_columns(features, options)
     rows = {name: tables.undecoded(split, columns) for name, split in splits.items()}
@@ -123,24 +127,28 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], bool, l
     if first is None:
         raise ValueError(f"{options.data} has no training images")
     train = replace(train, channels=options.channels or len(first[0]))
-    notes = [f"splits not used: {', '.join(unused)}"] if unused else []
-    held_out: dict[str, list[Tensor]] = {}
-    bilevel = first[1]
+    held_out: dict[str, Store] = {}
+    facts = Facts()
+    if given := {name: split for name, split in rows.items() if name != "train"}:
+        alike = replace(options, channels=cast(Any, train.channels)) if columns.pictures else options
+        held_out, facts = kept([fingerprint, sorted(given)], lambda: (tables.of_streams(given, columns), []), alike)
+    facts.unused = unused
+    facts.bilevel &= first[1]
+    notes = []
     for split in ("validation", "test"):
-        given = split in rows
-        found = list(islice(train.images(rows[split if given else "train"]), HELD_OUT))
+        if split in given:
+            continue
+        found = list(islice(train.images(rows["train"]), HELD_OUT))
         if not found:
             raise ValueError(
                 f"{options.data} has too few images to hold {HELD_OUT} out for {split}; leave --streaming off"
             )
-        held_out[split] = [image for image, _ in found]
-        bilevel &= all(one for _, one in found)
-        if not given:
-            train = replace(train, held_out=train.held_out | {digest(image) for image in held_out[split]})
-            notes.append(f"no {split} images: {len(found)} of the first training images are held out")
-        elif len(found) == HELD_OUT:
-            notes.append(f"{split} images: the first {HELD_OUT} alone, since they are kept in memory")
-    return train, {split: Store.of(images) for split, images in held_out.items()}, bilevel, notes
+        images = [image for image, _ in found]
+        held_out[split] = Store.of(images)
+        facts.bilevel &= all(one for _, one in found)
+        train = replace(train, held_out=train.held_out | {digest(image) for image in images})
+        notes.append(f"no {split} images: {len(found)} of the first training images are held out")
+    return train, held_out, facts, notes
 
 
 def digest(image: Tensor) -> bytes:
@@ -148,11 +156,16 @@ def digest(image: Tensor) -> bytes:
     return hashlib.sha256(str(image.shape).encode() + image.numpy().tobytes()).digest()
 
 
-def _open(options: DataOptions) -> Any:
+def _open(options: DataOptions) -> tuple[Any, Any]:
+    """The splits, and JSON that changes where they do."""
     path = Path(options.data).expanduser()
     if not path.exists() and sources.is_hub_id(options.data):
-        return tables.load_hub(options.data, streaming=True)
+        splits, commit = tables.load_hub(options.data, streaming=True)
+        return splits, [options.data, commit]
     files = sources.data_files(path) if path.exists() else None
     if files is None:
         raise ValueError(f"--streaming reads parquet, arrow and JSON files and hub ids; {options.data} is none of them")
-    return tables.load_files(*files, streaming=True)
+    kind, names = files
+    return tables.load_files(kind, names, streaming=True), sources.stamp(
+        [Path(name) for name in chain(*names.values())]
+    )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import count, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,7 +38,8 @@ class Row(NamedTuple):
 class Table:
     """One split."""
 
-    count: int
+    count: int | None
+    """Images, where that is known beforehand."""
     rows: Callable[[], Iterator[Row]]
     labelled: bool = False
     class_names: tuple[str, ...] = ()
@@ -52,6 +54,11 @@ class Columns:
     """Encoded pictures rather than grids."""
     label: str | None
     class_names: tuple[str, ...]
+
+    @property
+    def used(self) -> list[str]:
+        """All of them."""
+        return [self.image, *([self.label] if self.label else [])]
 
 
 def load_files(kind: str, splits: dict[str, list[str]], streaming: bool = False) -> Any:
@@ -79,8 +86,11 @@ def load_saved(folder: Path) -> Mapping[str, datasets.Dataset]:
     return {"train": loaded} if isinstance(loaded, datasets.Dataset) else loaded
 
 
-def load_hub(name: str, streaming: bool = False) -> Any:
+def load_hub(name: str, streaming: bool = False) -> tuple[Any, str]:
     """Opens a set of the hub; says at once where the hub cannot be reached.
+
+    Returns:
+        Its splits, and its commit.
 
     Raises:
         ValueError: no such set, or no hub.
@@ -107,12 +117,66 @@ def load_hub(name: str, streaming: bool = False) -> Any:
                 "or set HF_HUB_OFFLINE=1 to use what was downloaded before"
             )
     with _one_line(f"no file or folder {name} here, and the hub gave no data set of that name ({LOCAL_HINT})"):
-        return datasets.load_dataset(name, streaming=streaming)
+        builder = datasets.load_dataset_builder(name)
+        if streaming:
+            return builder.as_streaming_dataset(), builder.hash
+        builder.download_and_prepare()
+        return builder.as_dataset(), builder.hash
 
 
 def of_datasets(splits: Mapping[str, datasets.Dataset], options: DataOptions) -> dict[str, Table]:
     """The images and labels of each split."""
     return {name: _table(split, name, options) for name, split in splits.items()}
+
+
+def of_parquet(splits: Mapping[str, list[str]], options: DataOptions) -> dict[str, Table]:
+    """The images and labels of parquet files, read a few rows at a time; datasets would first copy them to its cache.
+
+    Raises:
+        ValueError: they cannot be read.
+    """
+    import datasets
+    from pyarrow.parquet import read_metadata  # type: ignore[import-untyped]
+
+    found = {}
+    for name, files in splits.items():
+        with _one_line(files[0]):
+            metadata = [read_metadata(file) for file in files]
+            features = datasets.Features.from_arrow_schema(metadata[0].schema.to_arrow_schema())
+        columns = find_columns(features, options)
+        rows = partial(_rows, partial(_parquet_batches, files, columns), columns, name)
+        total = sum(file.num_rows for file in metadata)
+        found[name] = Table(total, rows, columns.label is not None, columns.class_names)
+    return found
+
+
+def _parquet_batches(files: list[str], columns: Columns) -> Iterator[Mapping[str, list]]:
+    from pyarrow import ArrowException  # type: ignore[import-untyped]
+    from pyarrow.parquet import ParquetFile
+
+    for file in files:
+        try:
+            for batch in ParquetFile(file).iter_batches(ROWS_AT_A_TIME, columns=columns.used):
+                yield batch.select(columns.used).to_pydict()
+        except (OSError, KeyError, ArrowException) as error:  # damaged further on, or without the columns of the first
+            raise ValueError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def of_streams(splits: Mapping[str, datasets.IterableDataset], columns: Columns) -> dict[str, Table]:
+    """The images of each split, read as they are needed and without their labels."""
+    return {name: Table(None, partial(stream_rows, split, columns, name)) for name, split in splits.items()}
+
+
+def stream_rows(rows: datasets.IterableDataset, columns: Columns, name: str) -> Iterator[Row]:
+    """The undecoded images of a stream.
+
+    Args:
+        rows: the stream, of `undecoded`.
+        columns: where its images are.
+        name: of the stream, for messages.
+    """
+    for k, values in enumerate(rows):
+        yield Row(f"{name} row {k}", row_content(values[columns.image]), 0)
 
 
 def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
@@ -164,7 +228,7 @@ def row_content(value: Any) -> bytes | Path | list:
 
 def _table(split: datasets.Dataset, name: str, options: DataOptions) -> Table:
     columns = find_columns(split.features, options)
-    rows = partial(_rows, undecoded(split, columns), columns, name)
+    rows = partial(_rows, partial(_batches, undecoded(split, columns)), columns, name)
     return Table(len(split), rows, columns.label is not None, columns.class_names)
 
 
@@ -172,16 +236,21 @@ def undecoded(split: Any, columns: Columns) -> Any:
     """The table without the columns that nothing uses, its pictures left encoded."""
     import datasets
 
-    kept = split.select_columns([columns.image, *([columns.label] if columns.label else [])])
+    kept = split.select_columns(columns.used)
     return kept.cast_column(columns.image, datasets.Image(decode=False)) if columns.pictures else kept
 
 
-def _rows(split: datasets.Dataset, columns: Columns, name: str) -> Iterator[Row]:
-    for start in range(0, len(split), ROWS_AT_A_TIME):
-        batch = split[start : start + ROWS_AT_A_TIME]
-        labels = batch[columns.label] if columns.label else [0] * len(batch[columns.image])
-        for k, (value, label) in enumerate(zip(batch[columns.image], labels, strict=True), start):
-            yield Row(f"{name} row {k}", row_content(value), -1 if label is None else label)
+def _batches(split: datasets.Dataset) -> Iterator[Mapping[str, list]]:
+    return (split[start : start + ROWS_AT_A_TIME] for start in range(0, len(split), ROWS_AT_A_TIME))
+
+
+def _rows(batches: Callable[[], Iterator[Mapping[str, list]]], columns: Columns, name: str) -> Iterator[Row]:
+    number = count()
+    for batch in batches():
+        images = batch[columns.image]
+        labels = batch[columns.label] if columns.label else repeat(0, len(images))
+        for value, label in zip(images, labels, strict=True):
+            yield Row(f"{name} row {next(number)}", row_content(value), -1 if label is None else label)
 
 
 def _rank(kind: Any) -> int | None:

@@ -105,8 +105,18 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="floating-point"):
         decode_picture(encoded(Image.new("F", (2, 2), 0.5), "TIFF"))
     (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n")
-    with pytest.raises(ValueError, match="cannot identify"):
+    with pytest.raises(ValueError, match="no picture that can be decoded: none of PNG, JPEG, "):
         decode_picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP"])
+def test_a_picture_beyond_pillows_limit_is_refused(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encoded(Image.fromarray(GRAY), kind)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2)
+    with pytest.raises(ValueError, match="exceeds limit of 4 pixels"):
+        decode_picture(content)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # no limit
+    np.testing.assert_array_equal(decode_picture(content)[0], GRAY[None])
 
 
 def test_grids() -> None:

@@ -253,6 +253,24 @@ def bad_parquet(path: Path) -> Path:
     return path
 
 
+def damaged_parquet(path: Path) -> Path:
+    """Files of which the second has a damaged page and a sound end."""
+    path.mkdir()
+    for k in range(2):
+        grids(40, 30).to_parquet(path / f"train-{k}.parquet")
+    content = bytearray((path / "train-1.parquet").read_bytes())
+    content[4 : len(content) // 4] = bytes(len(content) // 4 - 4)
+    (path / "train-1.parquet").write_bytes(content)
+    return path
+
+
+def unlike_parquet(path: Path) -> Path:
+    path.mkdir()
+    grids(3, 2).to_parquet(path / "train-0.parquet")
+    grids(3, 2).rename_column("tiles", "tokens").to_parquet(path / "train-1.parquet")
+    return path
+
+
 def bad_pictures(path: Path) -> Path:
     for k in range(5):
         save(path / f"{k}.png", k)
@@ -289,6 +307,8 @@ def words(path: Path) -> Path:
 MISTAKES = {
     "empty": (lambda at: empty(at / "none"), "none holds no images"),
     "corrupt-table": (lambda at: bad_parquet(at / "a.parquet"), "a.parquet cannot be read: Parquet"),
+    "damaged-table": (lambda at: damaged_parquet(at / "p"), "train-1.parquet cannot be read: "),
+    "unlike-tables": (lambda at: unlike_parquet(at / "p"), "train-1.parquet cannot be read: .*tiles"),
     "corrupt-pictures": (
         lambda at: bad_pictures(at / "p"),
         r"2 of 7 images are bad; leave them out with --skip-bad: .*broken.png: no picture .*; .*text.jpg: no picture",

@@ -56,10 +56,8 @@ def test_held_out_images_are_not_trained_on(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("pixelseq.data.streaming.HELD_OUT", 3)
     shards(tmp_path)
     data = load(DataOptions(str(tmp_path), streaming=True))
-    assert data.notes == (
-        "no validation images: 3 of the first training images are held out",
-        "test images: the first 3 alone, since they are kept in memory",
-    )
+    assert data.notes == ("no validation images: 3 of the first training images are held out",)
+    assert len(data.test) == 5
     held = {int(image[0, 0, 0]) for image in data.validation}
     shares = [training_batches(data.train, 3 * world, seed=0, rank=rank, world=world) for rank in range(world)]
     seen = [[int(image[0, 0, 0]) for image in next(share)] for _ in range(28 // world) for share in shares]
@@ -82,10 +80,31 @@ def test_grids_need_their_levels_and_other_sources_do_not_stream(tmp_path: Path)
     assert data.levels == 4
     batch = next(training_batches(data.train, 9, seed=0))
     assert sorted(int(image[0, 0, 0]) for image in batch) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    with pytest.raises(ValueError, match="values up to 2; --levels 2 allows 0 to 1"):
+        load(DataOptions(str(tmp_path), streaming=True, levels=2))
     with pytest.raises(ValueError, match="--streaming reads parquet, arrow and JSON files and hub ids; digits is none"):
         load(DataOptions("digits", streaming=True))
     with pytest.raises(ValueError, match="no batches of --batch-pixels"):
         next(training_batches(data.train, 9, seed=0, batch_pixels=8))
+
+
+def test_held_out_splits_are_decoded_whole_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixelseq.data.streaming.HELD_OUT", 2)
+    shards(tmp_path)
+    (tmp_path / "val.parquet").write_bytes((tmp_path / "test-0.parquet").read_bytes())
+    options = DataOptions(str(tmp_path), streaming=True, channels=3, crop="1x2")
+    data = load(options)
+    assert data.test[0].shape == (3, 1, 2)
+    with monkeypatch.context() as no_decoding:
+        no_decoding.setattr("pixelseq.data.cache.decode_picture", lambda *_: pytest.fail("decoded again"))
+        again = load(options)
+    for part in (data.validation, data.test, again.test):
+        assert sorted(int(image[0, 0, 0]) for image in part) == list(range(100, 105))
+    rows = [{"bytes": b"text" if k == 5 else _png(k), "path": None} for k in range(8)]
+    table = datasets.Dataset.from_dict({"image": rows}, features=Features({"image": Image(decode=False)}))
+    table.cast_column("image", Image()).to_parquet(tmp_path / "test-0.parquet")
+    with pytest.raises(ValueError, match="1 images are bad; leave them out with --skip-bad: test row 5"):
+        load(options)
 
 
 def test_draws_of_a_stream_are_those_of_its_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
