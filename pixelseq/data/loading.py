@@ -76,6 +76,7 @@ def load(options: DataOptions | str, seed: int = 0) -> Dataset:
 
 
 def _bundled(options: DataOptions) -> tuple[_Found, DataOptions]:
+    options.check_no_columns()
     if options.data == "photos":
         options = replace(options, crop=options.crop or DEFAULT_CROP)
         return _Found(_cut(bundled.photos(options), options), SHADES, SHADES), options

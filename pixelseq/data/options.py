@@ -67,6 +67,12 @@ class DataOptions:
         """Rows and columns of `resize`."""
         return None if self.resize is None else parse_size(self.resize, "resize")
 
+    def check_no_columns(self) -> None:
+        """Raises ValueError where columns are named although the data has none."""
+        for flag, column in (("--image-column", self.image_column), ("--label-column", self.label_column)):
+            if column is not None:
+                raise ValueError(f"{flag} is {column!r}, but {self.data} is no table: it has no columns")
+
 
 def parse_size(text: str, name: str) -> tuple[int, int]:
     """Rows and columns of a text HxW.

@@ -34,24 +34,29 @@ class Source:
     """JSON that changes where the source does."""
     open: Callable[[], dict[str, Table]]
     """Reads what the rows are; raises ValueError."""
+    has_columns: bool = False
+    """Whether its images are a column, which can be named."""
 
 
 def find(options: DataOptions) -> Source:
     """The source that `options.data` names: a path where there is one, a hub id otherwise.
 
     Raises:
-        ValueError: it is neither, or a path of nothing that can be read.
+        ValueError: it is neither, a path of nothing that can be read, or one without the columns that are named.
     """
     path = Path(options.data).expanduser()
     if path.exists():
-        return _local(path, options)
+        source = _local(path, options)
+        if not source.has_columns:
+            options.check_no_columns()
+        return source
     if not is_hub_id(options.data):
         raise ValueError(
             f"no data set {options.data!r}; choose from digits, digit_columns, photos, or give the path of a file or "
             "folder, or a hub id owner/name"
         )
     splits, commit = tables.load_hub(options.data)
-    return Source([options.data, commit], partial(tables.of_datasets, splits, options))
+    return Source([options.data, commit], partial(tables.of_datasets, splits, options), has_columns=True)
 
 
 def is_hub_id(name: str) -> bool:
@@ -105,7 +110,9 @@ def _local(path: Path, options: DataOptions) -> Source:
             kinds = "a picture, .npy, .npz, .parquet, .arrow, .json or .jsonl"
             raise ValueError(f"{path} is no file of images; expected {kinds}")
     if any((path / name).exists() for name in SAVED):
-        return Source(stamp(_files(path)), lambda: tables.of_datasets(tables.load_saved(path), options))
+        return Source(
+            stamp(_files(path)), lambda: tables.of_datasets(tables.load_saved(path), options), has_columns=True
+        )
     pictures = [] if path.is_file() else [file for file in _files(path) if file.suffix.lower() in SUFFIXES]
     files = data_files(path)
     if pictures and files and files[0] != "json":
@@ -121,7 +128,7 @@ def _local(path: Path, options: DataOptions) -> Source:
             return tables.of_parquet(splits, options)
         return tables.of_datasets(tables.load_files(kind, splits), options)
 
-    return Source(stamp([Path(file) for names in splits.values() for file in names]), opened)
+    return Source(stamp([Path(file) for names in splits.values() for file in names]), opened, has_columns=True)
 
 
 def _files(folder: Path) -> list[Path]:

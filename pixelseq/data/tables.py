@@ -136,7 +136,7 @@ def of_parquet(splits: Mapping[str, list[str]], options: DataOptions) -> dict[st
         ValueError: they cannot be read.
     """
     import datasets
-    from pyarrow.parquet import read_metadata  # type: ignore[import-untyped]
+    from pyarrow.parquet import read_metadata
 
     found = {}
     for name, files in splits.items():
@@ -151,7 +151,7 @@ def of_parquet(splits: Mapping[str, list[str]], options: DataOptions) -> dict[st
 
 
 def _parquet_batches(files: list[str], columns: Columns) -> Iterator[Mapping[str, list]]:
-    from pyarrow import ArrowException  # type: ignore[import-untyped]
+    from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
     for file in files:

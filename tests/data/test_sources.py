@@ -51,6 +51,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
+def test_columns_are_of_tables_alone(folder: Path) -> None:
+    np.save(folder / "grids.npy", np.zeros((3, 2, 2), np.uint8))
+    for data in (folder / "part0", folder / "grids.npy", "digits", "photos"):
+        with pytest.raises(ValueError, match=r"--label-column is 'kind', but .* is no table"):
+            load(DataOptions(str(data), label_column="kind"))
+
+
 def test_a_folder_with_class_folders(folder: Path) -> None:
     data = load(str(folder))
     assert (data.channels, data.levels) == (1, 256)
