@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pixelseq.config import PixelsName
 from pixelseq.files import whole_file
-from pixelseq.images import contact_sheet, partial_picture
+from pixelseq.images import in_rows, partial_picture, sheet_size
 
 MOST_STEPS = 60
 STEP_MS, LAST_MS = 80, 2000
@@ -36,17 +36,16 @@ def frames(images: Tensor, levels: int, columns: int, pixels: PixelsName = "ordi
     for shown in torch.linspace(0, H, min(H, MOST_STEPS) + 1).round().tolist():
         known = (torch.arange(H) < shown)[:, None].expand(H, W)
         pictures = [partial_picture(image, known, levels, pixels) for image in images]
-        sheets.append(contact_sheet([pictures[k : k + columns] for k in range(0, len(pictures), columns)]))
+        sheets.append(in_rows(pictures, columns))
     return sheets
 
 
 def check_frames(num: int, height: int, width: int, columns: int) -> None:
     """Raises ValueError, before any work is done, where the sheets of `frames` would be larger than a WebP can be."""
-    blanks = [Image.new("L", (width, height))] * num
-    sheet = contact_sheet([blanks[k : k + columns] for k in range(0, num, columns)])
-    if max(sheet.size) > MOST_SIDE:
+    _, _, size = sheet_size(min(num, columns), width, [height] * -(-num // columns))
+    if max(size) > MOST_SIDE:
         raise ValueError(
-            f"the animation would be {sheet.width}x{sheet.height} pixels, and a WebP has at most {MOST_SIDE} a side; "
+            f"the animation would be {size[0]}x{size[1]} pixels, and a WebP has at most {MOST_SIDE} a side; "
             "ask for fewer or smaller images"
         )
 

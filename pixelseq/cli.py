@@ -61,21 +61,21 @@ def _keep_freed_memory() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, most)
 
 
-def check_out(out: Path, suffix: str = ".png") -> None:
+def check_out(out: Path, suffix: str = ".png", flag: str = "--out") -> None:
     """Checks, before any work is done, that `out` can be one file of that suffix or a folder of such files.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: it cannot; names the flag.
     """
-    if out.suffix in FILE_SUFFIXES - {suffix}:
-        raise ValueError(f"--out is {out}; give a {suffix} for all images, or a folder for one {suffix} an image")
+    if out.suffix != suffix and (out.suffix or out.name).lower() in FILE_SUFFIXES:
+        raise ValueError(f"{flag} is {out}; give a {suffix} for all images, or a folder for one {suffix} an image")
     if out.suffix == suffix and out.is_dir():
-        raise ValueError(f"--out is {out}, which is a folder; give another name for the file")
+        raise ValueError(f"{flag} is {out}, which is a folder; give another name for the file")
     if out.suffix != suffix and out.exists() and not out.is_dir():
-        raise ValueError(f"--out is {out}, which is a file; give a folder or a {suffix}")
+        raise ValueError(f"{flag} is {out}, which is a file; give a folder or a {suffix}")
     for parent in out.parents:
         if parent.exists() and not parent.is_dir():
-            raise ValueError(f"--out is {out}, but {parent} is a file")
+            raise ValueError(f"{flag} is {out}, but {parent} is a file")
 
 
 def is_sheet(out: Path) -> bool:

@@ -48,7 +48,7 @@ class Draw:
             dropped = ordered.cumsum(-1) - ordered >= self.top_p
             if self.top_k > 0:
                 dropped[:, self.top_k :] = True
-            probs = torch.zeros_like(probs).scatter(-1, order, ordered.masked_fill(dropped, 0))
+            probs = probs.masked_fill(dropped.gather(-1, order.argsort(-1)), 0)
         cumulative = probs.cumsum(-1)
         return (cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(-1)
 
@@ -76,7 +76,7 @@ class Noise:
         sequences: which of each image's independent sequences; the first draws its pixels.
 
     Raises:
-        ValueError: a seed out of range.
+        ValueError: a seed or an index out of range.
     """
 
     def __init__(
@@ -87,6 +87,8 @@ class Noise:
         sequences: range = range(1),
     ) -> None:
         key = whole_seed(seed)
+        if images.start < 0:
+            raise ValueError(f"the first image is {images.start}; it must be at least 0")
         self.streams = [
             np.random.Philox(key=np.array([key, k], dtype=np.uint64), counter=np.array([0, 0, 0, n], dtype=np.uint64))
             for k in images

@@ -6,13 +6,13 @@ Level v of V is shade round(255 v / (V - 1)) of an 8-bit picture; where levels h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from pixelseq.config import PixelsName
@@ -62,29 +62,44 @@ def to_picture(image: Tensor, levels: int, pixels: PixelsName = "ordinal") -> Im
     return Image.fromarray(values[:, :, 0] if C == 1 else values)
 
 
-def read_image(
-    path: Path,
-    channels: int,
-    levels: int,
-    known: Callable[[int, int], Tensor] | None = None,
-    pixels: PixelsName = "ordinal",
-) -> Tensor:
+def read_image(path: Path, channels: int, levels: int, pixels: PixelsName = "ordinal") -> Tensor:
     """Reads a picture as levels [C, H, W], uint8: the inverse of `to_picture`.
 
     Args:
         path: a file that Pillow reads.
         channels: C, 1 (gray), 3 (RGB) or 4 (RGBA).
-        levels: V; every known pixel of the picture must look like a level.
-        known: from H and W, the mask [H, W] of the pixels that count; the others may look like anything, and are read
-            as level 0 where they look like no level. All count by default.
+        levels: V; every pixel of the picture must look like a level.
         pixels: as in `to_picture`.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: no picture, other channels, or pixels that look like no level.
     """
+    return levels_of(open_picture(path), path, channels, levels, pixels)
+
+
+def levels_of(
+    picture: Image.Image,
+    path: Path,
+    channels: int,
+    levels: int,
+    pixels: PixelsName = "ordinal",
+    known: Tensor | None = None,
+) -> Tensor:
+    """The levels of an open picture, as `read_image` gives them.
+
+    Args:
+        picture: of the file.
+        path: the file, for messages.
+        channels: C.
+        levels: V.
+        pixels: as in `to_picture`.
+        known: [H, W], bool; the other pixels may look like anything, and are level 0 where they look like no level.
+
+    Raises:
+        ValueError: other channels, or known pixels that look like no level.
+    """
     check_pictures(channels, levels, pixels)
-    picture = open_picture(path)
     modes = PALETTE_MODES if pixels == "categorical" else READABLE_MODES[channels]
     if picture.mode not in modes:
         raise ValueError(
@@ -97,8 +112,7 @@ def read_image(
         values, looks = values.transpose(2, 0, 1), shades(levels).numpy()
     image = _find(values, looks)
     if known is not None:
-        unknown = ~known(picture.height, picture.width).numpy()
-        image[:, unknown] = image[:, unknown].clip(min=0)
+        image = np.where(known, image, image.clip(min=0))
     if (foreign := image < 0).any():
         value = values[foreign][0]
         if pixels == "categorical":
@@ -119,17 +133,18 @@ def read_mask(path: Path) -> Tensor:
         FileNotFoundError: no such file.
         ValueError: no picture.
     """
-    return torch.from_numpy(np.array(open_picture(path).convert("L"))) >= 128
+    picture = open_picture(path)
+    if picture.mode.startswith("I"):  # 16 bits
+        return torch.from_numpy(np.array(picture).astype(np.int64)) >= 1 << 15
+    return torch.from_numpy(np.array(picture.convert("L"))) >= 128
 
 
 def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
     """Pictures of any sizes on one white sheet, magnified by one whole number so that small ones can be seen."""
     widest = max(picture.width for row in rows for picture in row)
     heights = [max(picture.height for picture in row) for row in rows]
-    scale = max(1, SHEET_CELL // min(widest, *heights))
-    gap = max(2, scale // 2)
     columns = max(len(row) for row in rows)
-    size = (columns * (widest * scale + gap) + gap, sum(height * scale + gap for height in heights) + gap)
+    scale, gap, size = sheet_size(columns, widest, heights)
     sheet = Image.new("RGB", size, GAP_COLOUR)
     top = gap
     for row, height in zip(rows, heights, strict=True):
@@ -142,6 +157,19 @@ def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
     return sheet
 
 
+def sheet_size(columns: int, width: int, heights: Sequence[int]) -> tuple[int, int, tuple[int, int]]:
+    """How a contact sheet is magnified, the pixels between its pictures, and its width and height.
+
+    Args:
+        columns: pictures a row.
+        width: of the widest picture.
+        heights: of the tallest picture of each row.
+    """
+    scale = max(1, SHEET_CELL // min(width, *heights))
+    gap = max(2, scale // 2)
+    return scale, gap, (columns * (width * scale + gap) + gap, sum(height * scale + gap for height in heights) + gap)
+
+
 def partial_picture(image: Tensor, known: Tensor, levels: int, pixels: PixelsName = "ordinal") -> Image.Image:
     """An image of levels [C, H, W] as an RGB picture of its own size, blue where `known` [H, W] is False."""
     picture = to_picture(image, levels, pixels).convert("RGB")
@@ -151,7 +179,11 @@ def partial_picture(image: Tensor, known: Tensor, levels: int, pixels: PixelsNam
 
 def sample_sheet(images: Tensor, levels: int, columns: int, pixels: PixelsName = "ordinal") -> Image.Image:
     """A contact sheet of images [N, C, H, W], `columns` a row."""
-    pictures = [to_picture(image, levels, pixels) for image in images]
+    return in_rows([to_picture(image, levels, pixels) for image in images], columns)
+
+
+def in_rows(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
+    """A contact sheet of pictures, `columns` a row."""
     return contact_sheet([pictures[k : k + columns] for k in range(0, len(pictures), columns)])
 
 
@@ -204,7 +236,7 @@ def _find(values: NDArray[np.integer], looks: NDArray[np.integer]) -> NDArray[np
 
 
 def open_picture(path: Path) -> Image.Image:
-    """A picture, read as a whole.
+    """A picture, read as a whole and turned as it is to be seen.
 
     Raises:
         FileNotFoundError: no such file.
@@ -215,7 +247,7 @@ def open_picture(path: Path) -> Image.Image:
             if len(picture.getbands()) > 1 and ";16" in str(picture.tile):
                 raise ValueError(f"{path} has 16 bits a colour, of which only 8 would be read; save it with 8")
             picture.load()
-            return picture
+            return ImageOps.exif_transpose(picture)
     except FileNotFoundError:
         raise FileNotFoundError(f"no file {path}") from None
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from pixelseq.config import ModelConfig
-from pixelseq.images import check_pictures, open_picture, read_image, shades, to_picture
+from pixelseq.images import check_pictures, levels_of, open_picture, shades, to_picture
 
 TOPS = {"1": 1, "L": 255, "LA": 255, "I;16": 65535, "RGB": 255, "RGBA": 255}
 """The highest value of a colour in a picture of each mode."""
@@ -34,7 +34,7 @@ class PartialPicture:
     known: Tensor
     """[H, W], bool."""
     levels: Tensor
-    """[C, H, W], what the model sees: of each known colour the nearest level."""
+    """[C, H, W], what the model sees where it is known: of each colour the nearest level."""
     values: NDArray[np.integer]
     """[H, W, C], or [H, W, C + 1] with an alpha channel: the file's own."""
     top: int
@@ -92,8 +92,9 @@ def read_partial(path: Path, config: ModelConfig, known: Callable[[Image.Image],
     picture = open_picture(path)
     mask = known(picture)
     if config.pixels == "categorical":
-        levels = read_image(path, C, V, lambda H, W: mask, "categorical")
-        return PartialPicture(path, config, mask, levels, np.array(picture.convert("RGB")), TOPS["RGB"])
+        colours = picture.convert("RGB") if known is opaque else picture
+        levels = levels_of(colours, path, C, V, "categorical", mask)
+        return PartialPicture(path, config, mask, levels, np.array(colours.convert("RGB")), TOPS["RGB"])
     modes = ALPHA_MODES[C] if known is opaque else COLOUR_MODES[C]
     if picture.mode not in modes:
         expected = f"mode {modes[-1]}" if modes else "no alpha channel besides its fourth colour"
@@ -103,7 +104,7 @@ def read_partial(path: Path, config: ModelConfig, known: Callable[[Image.Image],
     values = values.reshape(picture.height, picture.width, -1)
     top = TOPS[picture.mode]
     levels = torch.from_numpy((values[..., :C] * ((V - 1) / top)).round().astype(np.int64)).permute(2, 0, 1)
-    return PartialPicture(path, config, mask, torch.where(mask, levels, 0), values, top)
+    return PartialPicture(path, config, mask, levels, values, top)
 
 
 def opaque(picture: Image.Image) -> Tensor:
@@ -112,6 +113,6 @@ def opaque(picture: Image.Image) -> Tensor:
     Raises:
         ValueError: no alpha channel.
     """
-    if "A" not in picture.getbands():
+    if not picture.has_transparency_data:
         raise ValueError(f"a picture of mode {picture.mode} has no alpha channel that says what is known of it")
-    return torch.from_numpy(np.array(picture.getchannel("A"))) >= 128
+    return torch.from_numpy(np.array(picture.convert("RGBA").getchannel("A"))) >= 128

@@ -43,19 +43,21 @@ def walk_pixel(
         levels: [N, C], int64.
         nats: [N, C], float64; 0 where not computed.
     """
-    features = model.step(state)
     levels = torch.empty(uniform.shape, dtype=torch.long, device=uniform.device)
     nats = torch.empty_like(uniform)
-    for c in range(uniform.shape[1]):
-        log_probs = model.pixel_log_probs(features, levels[:, :c])
-        level = draw(log_probs, uniform[:, c])
-        if given is not None and known is not None:
-            level = torch.where(known, given[:, c], level)
-        levels[:, c] = level
-        nats[:, c] = -log_probs.gather(1, level[:, None])[:, 0]
+    # In the model's own types, as compiled; and autocast would keep copies of weights that a graph outlives.
+    with torch.autocast(uniform.device.type, enabled=False):
+        features = model.step(state)
+        for c in range(uniform.shape[1]):
+            log_probs = model.pixel_log_probs(features, levels[:, :c])
+            level = draw(log_probs, uniform[:, c])
+            if given is not None and known is not None:
+                level = torch.where(known, given[:, c], level)
+            levels[:, c] = level
+            nats[:, c] = -log_probs.gather(1, level[:, None])[:, 0]
+        model.feed(state, levels)
     if known is not None and not scored:
         nats.masked_fill_(known[:, None], 0)
-    model.feed(state, levels)
     return levels, nats
 
 
@@ -70,17 +72,19 @@ class CudaCapture:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.pool = torch.cuda.graph_pool_handle()
+        with torch.cuda.device(device):
+            self.pool = torch.cuda.graph_pool_handle()
+            # Of its own: torch's stream for captures is one for all devices, and libraries keep memory for each stream.
+            self.stream = torch.cuda.Stream()
 
     def __call__(self, function: Callable[[], None]) -> Callable[[], None]:
         with torch.cuda.device(self.device):
-            here, beside = torch.cuda.current_stream(), torch.cuda.Stream()
-            beside.wait_stream(here)
-            with torch.cuda.stream(beside):  # libraries set themselves up at a first call, which cannot be captured
+            self.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.stream):  # a first call sets libraries up, which cannot be captured
                 function()
-            here.wait_stream(beside)
+            torch.cuda.current_stream().wait_stream(self.stream)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self.pool):
+            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
                 function()
         return graph.replay
 

@@ -60,7 +60,8 @@ def start_walk(model: PixelRNN, batch: int, width: int) -> Walker:
         ValueError: batch or width below 1.
     """
     state = model.init_state(batch, width)
-    backend = choose(None, model.encoder.first.weight)
+    with torch.autocast(model.device.type, enabled=False):  # walks are in the model's own types
+        backend = choose(None, model.encoder.first.weight)
     if backend == "numba":
         return CompiledWalker.start(CompiledModel(model, width), batch)
     if backend == "triton" and model.device.type == "cuda":
@@ -89,16 +90,10 @@ class StepWalker(Walker):
         scored: bool = False,
     ) -> tuple[Tensor, Tensor]:
         columns = []
-        known_to_all = [False] * uniform.shape[1] if known is None or scored else known.all(dim=0).tolist()
-        for j, is_known in enumerate(known_to_all):
+        for j in range(uniform.shape[1]):
             pixel = None if given is None else given[:, :, j]
-            if is_known and pixel is not None:
-                self.model.step(self.state)
-                self.model.feed(self.state, pixel)
-                columns.append((pixel.long(), torch.zeros_like(uniform[:, j])))
-            else:
-                mask = None if known is None else known[:, j]
-                columns.append(walk_pixel(self.model, self.state, uniform[:, j], draw, pixel, mask, scored))
+            mask = None if known is None else known[:, j]
+            columns.append(walk_pixel(self.model, self.state, uniform[:, j], draw, pixel, mask, scored))
         levels, nats = zip(*columns, strict=True)
         return torch.stack(levels, dim=2), torch.stack(nats, dim=2)
 
@@ -143,7 +138,7 @@ class CompiledWalker(Walker):
             given.long().transpose(1, 2).contiguous(),
             known.contiguous(),
             uniform.contiguous(),
-            (float(draw.temperature), float(draw.top_k), float(draw.top_p), float(scored)),
+            (float(draw.temperature), float(min(draw.top_k, 2**31)), float(draw.top_p), float(scored)),
         )
         self.column = (self.column + W) % self.model.width
         return levels.transpose(1, 2), nats.transpose(1, 2)
@@ -153,7 +148,7 @@ class CompiledWalker(Walker):
 
 
 class GraphWalker(Walker):
-    """A walk by CUDA graphs, one a column; within a row the processor never waits for the device.
+    """A walk by CUDA graphs, one a column; within a stretch the processor never waits for the device.
 
     Args:
         model: the distribution.

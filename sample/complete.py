@@ -18,15 +18,18 @@ from torch import Tensor
 from pixelseq import PixelRNN, complete
 from pixelseq.checkpoint import newest
 from pixelseq.cli import check_out, is_sheet, one_line_errors, set_up_torch
+from pixelseq.data.decode import SUFFIXES
 from pixelseq.images import completion_sheet, read_mask, save_png
 from pixelseq.partial import PartialPicture, opaque, read_partial
 
-PICTURES = {".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+AT_ONCE = 256
+"""Particles that are walked together at most, or the particles of one completion."""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Completes partial images with a trained model. What is known is said by one of the first five flags."""
+    """Completes partial images with a trained model. What is known is said by one of --known-rows, --known-cols,
+    --box, --mask and --alpha."""
 
     image: tuple[Path, ...]
     """Pictures, or folders of pictures, in the channels of the model; unknown pixels may hold anything."""
@@ -62,7 +65,9 @@ def main(arguments: Arguments) -> None:
     check_out(arguments.out)
     known_of = known_part(arguments)
     paths = pictures_of(arguments)
-    model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(set_up_torch())
+    model = PixelRNN.from_pretrained(newest() if arguments.checkpoint is None else arguments.checkpoint).to(
+        set_up_torch()
+    )
     pictures = [read_partial(path, model.config, known_of) for path in paths]
     for picture in pictures:
         if picture.note:
@@ -70,23 +75,32 @@ def main(arguments: Arguments) -> None:
         if not picture.known.any():
             print(f"nothing is known of {picture.path}: its completions are samples")
     completions = [
+        complete_in_parts(model, picture, arguments, first=k * arguments.num) for k, picture in enumerate(pictures)
+    ]
+    write(pictures, completions, model, arguments.out)
+    print(f"wrote {arguments.num} completions of {len(pictures)} images to {arguments.out}")
+
+
+def complete_in_parts(model: PixelRNN, picture: PartialPicture, arguments: Arguments, first: int) -> Tensor:
+    """The completions [num, C, H, W] of a picture, a part of them at a time."""
+    at_once = max(1, AT_ONCE // max(1, arguments.particles))
+    parts = [
         complete(
             model,
             picture.levels[None],
             picture.known,
-            arguments.num,
+            min(at_once, arguments.num - done),
             arguments.seed,
             arguments.temperature,
             arguments.top_k,
             arguments.top_p,
             progress=True,
             particles=arguments.particles,
-            first=k * arguments.num,
+            first=first + done,
         )[0].cpu()
-        for k, picture in enumerate(pictures)
+        for done in range(0, max(1, arguments.num), at_once)
     ]
-    write(pictures, completions, model, arguments.out)
-    print(f"wrote {arguments.num} completions of {len(pictures)} images to {arguments.out}")
+    return torch.cat(parts)
 
 
 def write(pictures: list[PartialPicture], completions: list[Tensor], model: PixelRNN, out: Path) -> None:
@@ -104,17 +118,22 @@ def pictures_of(arguments: Arguments) -> list[Path]:
     """The files that --image names, folders replaced by the pictures in them."""
     paths: list[Path] = []
     for path in arguments.image:
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES) if path.is_dir() else [path]
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
         if not files:
-            raise ValueError(f"the folder {path} holds no pictures ({', '.join(sorted(PICTURES))})")
+            raise ValueError(f"the folder {path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
         paths += files
     if not paths:
         raise ValueError("--image names no pictures")
-    if not is_sheet(arguments.out):
-        if len({path.stem for path in paths}) < len(paths):
-            raise ValueError("two pictures have one name, so their completions would too; complete them one by one")
-        if arguments.out.resolve() in {path.parent.resolve() for path in paths}:
-            raise ValueError(f"--out is {arguments.out}, where the pictures are; give another folder")
+    out = arguments.out.resolve()
+    if out in {path.resolve() for path in (*paths, *([arguments.mask] if arguments.mask else []))}:
+        raise ValueError(f"--out is {arguments.out}, which is read; give another name")
+    folders = (
+        {path.resolve() for path in arguments.image} if is_sheet(out) else {path.resolve().parent for path in paths}
+    )
+    if (out.parent if is_sheet(out) else out) in folders:
+        raise ValueError(f"--out is {arguments.out}, where the pictures are; give another folder")
+    if not is_sheet(out) and len({path.stem for path in paths}) < len(paths):
+        raise ValueError("two pictures have one name, so their completions would too; complete them one by one")
     return paths
 
 

@@ -88,8 +88,8 @@ def main(arguments: Arguments) -> None:
     process = PartialState(cpu=not torch.cuda.is_available())
     check_processes(process.num_processes, "-- sample/run.py")
     device = set_up_torch(alone=process.num_processes == 1)
-    model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(device)
-    check_format(model.config, arguments.format)
+    model = PixelRNN.from_pretrained(newest() if arguments.checkpoint is None else arguments.checkpoint).to(device)
+    check_format(model.config, arguments.format, arguments.animate is not None)
 
     if num == 1 and out.suffix == ".png" and arguments.animate is None:
         if process.is_main_process:
@@ -153,13 +153,13 @@ def check_animation(path: Path, num: int, height: int, width: int) -> None:
     """Raises ValueError, before any work is done, where `path` cannot be an animation of such images."""
     if path.suffix != ".webp":
         raise ValueError(f"--animate is {path}; give a .webp")
-    check_out(path, ".webp")
+    check_out(path, ".webp", "--animate")
     check_frames(num, height, width, SHEET_COLUMNS)
 
 
-def check_format(config: ModelConfig, name: str) -> None:
+def check_format(config: ModelConfig, name: str, animated: bool) -> None:
     """Raises ValueError, before any work is done, where the model's images cannot be written in that format."""
-    if name == "png":
+    if name == "png" or animated:
         check_pictures(config.channels, config.levels, config.pixels)
     if name == "txt":
         check_text(config.channels, config.legend)

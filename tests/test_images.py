@@ -15,6 +15,8 @@ from pixelseq.images import (
     check_pictures,
     completion_sheet,
     contact_sheet,
+    levels_of,
+    open_picture,
     read_image,
     read_mask,
     sample_sheet,
@@ -87,16 +89,30 @@ def test_unknown_pixels_may_hold_any_shade(tmp_path: Path) -> None:
     picture = Image.new("L", (3, 2), 255)
     picture.putpixel((1, 1), 120)
     picture.putpixel((2, 0), 0)
-    picture.save(tmp_path / "a.png")
-    image = read_image(tmp_path / "a.png", 1, 17, lambda H, W: (torch.arange(H) < 1)[:, None].expand(H, W))
+    upper = torch.tensor([[True], [False]]).expand(2, 3)
+    image = levels_of(picture, tmp_path / "a.png", 1, 17, known=upper)
     assert image.tolist() == [[[16, 16, 0], [16, 0, 16]]]
-    with pytest.raises(ValueError, match="such as 120"):
-        read_image(tmp_path / "a.png", 1, 17, lambda H, W: torch.ones(H, W, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"a\.png has more shades .* such as 120"):
+        levels_of(picture, tmp_path / "a.png", 1, 17, known=~upper)
 
 
 def test_a_mask_is_white_where_known(tmp_path: Path) -> None:
     to_picture(torch.tensor([[[0, 1], [1, 0]]]), 2).convert("RGB").save(tmp_path / "m.png")
     assert read_mask(tmp_path / "m.png").tolist() == [[False, True], [True, False]]
+
+
+def test_a_mask_of_16_bits_is_white_from_its_middle(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 300, 32767, 32768, 65535]], dtype=np.uint16)).save(tmp_path / "m.png")
+    assert read_mask(tmp_path / "m.png").tolist() == [[False, False, False, True, True]]
+
+
+def test_pictures_are_turned_as_they_are_to_be_seen(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: the top of the scene is on the right of the file
+    picture = Image.new("L", (3, 2))
+    picture.putpixel((0, 1), 255)
+    picture.save(tmp_path / "a.png", exif=exif)
+    assert np.array(open_picture(tmp_path / "a.png")).tolist() == [[255, 0], [0, 0], [0, 0]]
 
 
 def test_contact_sheet_magnifies_small_pictures() -> None:
@@ -146,7 +162,8 @@ def test_pictures_that_are_no_tile_maps(tmp_path: Path) -> None:
         read_image(tmp_path / "gray.png", 1, 6, pixels="categorical")
     with pytest.raises(ValueError, match="colours that no level has, such as #010203"):
         read_image(tmp_path / "rgb.png", 1, 6, pixels="categorical")
-    nothing_known = read_image(tmp_path / "rgb.png", 1, 6, lambda H, W: torch.zeros(H, W).bool(), "categorical")
+    with Image.open(tmp_path / "rgb.png") as picture:
+        nothing_known = levels_of(picture, tmp_path / "rgb.png", 1, 6, "categorical", torch.zeros(2, 3).bool())
     assert nothing_known.tolist() == [[[0, 0, 0], [0, 0, 0]]]
     with pytest.raises(ValueError, match="3 levels without an order has no colour"):
         check_pictures(3, 6, "categorical")

@@ -230,7 +230,7 @@ def test_step_and_feed_take_turns() -> None:
 @pytest.mark.requires_cuda
 @pytest.mark.parametrize("head", HEADS)
 def test_cuda_equals_cpu(monkeypatch: pytest.MonkeyPatch, head: str) -> None:
-    monkeypatch.setenv("PIXELSEQ_BACKEND", "reference")  # no fast backend there yet
+    monkeypatch.setenv("PIXELSEQ_BACKEND", "reference")
     torch.use_deterministic_algorithms(False)  # cumsum has no deterministic CUDA kernel
     model = small_model(levels=5, channels=3, blocks=("row", "diagonal", "conv"), head=head)
     images, known = torch.randint(5, (2, 3, 4, 5)), torch.rand(2, 4, 5) < 0.5

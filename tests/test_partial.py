@@ -27,7 +27,6 @@ def test_pictures_of_the_models_levels_are_read_and_filled_exactly(tmp_path: Pat
     partial = read_partial(tmp_path / "a.png", ModelConfig(channels=channels, levels=levels), left)
     assert partial.note is None
     assert torch.equal(partial.levels[:, :, 0], image[:, :, 0])
-    assert (partial.levels[:, :, 1:] == 0).all()
     completion[:, :, 0] = image[:, :, 0]
     filled = partial.filled(completion)
     assert filled.tobytes() == to_picture(completion, levels).tobytes()
@@ -49,13 +48,22 @@ def test_an_alpha_channel_says_what_is_known_of_a_colour_picture(tmp_path: Path)
     Image.fromarray(values).save(tmp_path / "a.png")
     partial = read_partial(tmp_path / "a.png", ModelConfig(channels=3, levels=256), opaque)
     assert partial.known.tolist() == [[True, False]]
-    assert partial.levels[:, 0].tolist() == [[1, 0], [2, 0], [3, 0]]
+    assert partial.levels[:, 0].tolist() == [[1, 4], [2, 5], [3, 6]]
     filled = partial.filled(torch.tensor([[[1, 9]], [[2, 8]], [[3, 7]]]))
     assert np.array(filled).tolist() == [[[1, 2, 3, 255], [9, 8, 7, 255]]]
     with pytest.raises(ValueError, match="no alpha channel besides its fourth colour"):
         read_partial(tmp_path / "a.png", ModelConfig(channels=4, levels=256), opaque)
     with pytest.raises(ValueError, match=r"mode RGBA; the model has 3 channels \(mode RGB\)"):
         read_partial(tmp_path / "a.png", ModelConfig(channels=3, levels=256), left)
+
+
+def test_an_alpha_channel_says_what_is_known_of_a_tile_map(tmp_path: Path) -> None:
+    picture = to_picture(torch.tensor([[[1, 3]]]), 6, "categorical").convert("RGBA")
+    picture.putpixel((1, 0), (1, 2, 3, 0))  # of no tile
+    picture.save(tmp_path / "a.png")
+    partial = read_partial(tmp_path / "a.png", ModelConfig(levels=6, pixels="categorical"), opaque)
+    assert partial.known.tolist() == [[True, False]]
+    assert partial.levels.tolist() == [[[1, 0]]]
 
 
 def test_tiles_are_filled_in_the_colours_of_the_palette(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "text.png").write_text("no picture")
     (folder / "empty.png").touch()
     (folder / "folder.png").mkdir()
+    (folder / "folder.webp").mkdir()
     (folder / "no_pictures").mkdir()
     np.save(folder / "float.npy", np.zeros((4, 2, 2)))
     lines = [json.dumps({"tiles": [[0, k]], "ragged": [[0, 1], [0] * (k + 1)]}) for k in (1, 2, 3)]
@@ -334,7 +335,7 @@ MISTAKES = {
     "empty-data": (["train/run.py", "--data", "no_pictures", "--out", "new"], "no_pictures holds no images"),
     "corrupt-data": (
         ["train/run.py", "--data", "text.png", "--out", "new"],
-        "no image of the 1 can be decoded: text.png: no picture that can be decoded: cannot identify",
+        "no image of the 1 can be decoded: text.png: no picture that can be decoded: none of PNG, JPEG",
     ),
     "unknown-column": (
         ["train/run.py", "--data", "maps.jsonl", "--image-column", "map", "--out", "new"],
@@ -364,6 +365,18 @@ MISTAKES = {
     "out": (["sample/run.py", "--height", "8", "--width", "8", "--out", "new.jpg"], "--out is new.jpg"),
     "format-suffix": ([*SAMPLE[:1], *SAMPLE[3:], "--format", "npy", "--out", "new.png"], "give a .npy for all images"),
     "animate-suffix": ([*SAMPLE, "--animate", "new.gif"], "--animate is new.gif; give a .webp"),
+    "animate-is-folder": ([*SAMPLE, "--animate", "folder.webp"], "--animate is folder.webp, which is a folder"),
+    "capital-suffix": ([*SAMPLE[:1], *SAMPLE[3:], "--out", "new.PNG"], "--out is new.PNG; give a .png"),
+    "suffix-alone": ([*SAMPLE[:1], *SAMPLE[3:], "--out", ".png"], "--out is .png; give a .png"),
+    "out-is-image": ([*COMPLETE[:1], "--known-rows", "4", "--out", "rgb.png", "--image", "rgb.png"], "which is read"),
+    "out-is-mask": (
+        [*COMPLETE[:1], "--mask", "other_size.png", "--out", "other_size.png", "--image", "rgb.png"],
+        "--out is other_size.png, which is read",
+    ),
+    "sheet-is-in": (
+        [*COMPLETE[:1], "--known-rows", "4", "--out", "pictures/new.png", "--image", "pictures"],
+        "--out is pictures/new.png, where the pictures are",
+    ),
     "animate-size": ([*SAMPLE, "--num", "5000", "--animate", "new.webp"], "a WebP has at most 16383 a side"),
     "no-legend": ([*SAMPLE, "--format", "txt"], "the model has no legend"),
     "channels": ([*COMPLETE, "rgb.png"], "rgb.png is a picture of mode RGB; the model has 1 channels"),
@@ -399,13 +412,18 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_gives_one_line_and_writes_nothing(trained: Path, name: str) -> None:
     command, message = MISTAKES[name]
-    before = sorted(trained.rglob("*"))
+    before = contents(trained)
     done = run(trained, *command)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert message in line
-    assert sorted(trained.rglob("*")) == before
+    assert contents(trained) == before
+
+
+def contents(folder: Path) -> dict[Path, bytes | None]:
+    """Every file below a folder, and every folder."""
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,9 @@ def test_what_is_captured_never_asks_for_a_value(
 
 @pytest.mark.requires_cuda
 @pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
-def test_cuda_graphs_are_the_walk_by_steps(fields: dict[str, Any]) -> None:
+def test_cuda_graphs_are_the_walk_by_steps(fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    torch.use_deterministic_algorithms(False)  # cumsum has no deterministic CUDA kernel
     N, H, W = 3, 4, 5
     model = small_model(2.0, **fields).float().cuda()
     C, V = model.config.channels, model.config.levels
@@ -160,6 +162,22 @@ def test_cuda_graphs_are_the_walk_by_steps(fields: dict[str, Any]) -> None:
                 ):
                     torch.testing.assert_close(found, expected)
         steps, graphs = (walker.select(torch.tensor([2, 0, 2], device="cuda")) for walker in (steps, graphs))
+
+
+def test_a_walk_in_autocast_is_in_the_models_own_types() -> None:
+    model, rounded = small_model().float(), small_model().bfloat16()
+    expected = sample(model, 2, 3, 4)
+    with torch.autocast("cpu"):
+        assert torch.equal(sample(model, 2, 3, 4), expected)
+        with pytest.warns(UserWarning, match="are bfloat16"):
+            found = sample(rounded, 2, 3, 4)
+    with pytest.warns(UserWarning, match="are bfloat16"):
+        assert torch.equal(sample(rounded, 2, 3, 4), found)
+
+
+def test_any_top_k_is_all_levels_where_it_is_as_many() -> None:
+    model = small_model(levels=5)
+    assert torch.equal(sample(model, 3, 4, 5, top_k=10**19), sample(model, 3, 4, 5))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
