@@ -15,6 +15,7 @@ import math
 import os
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,9 @@ from pixelseq import Likelihood, PixelRNN
 from pixelseq.checkpoint import CHECKPOINT
 from pixelseq.cli import check_processes, one_line_errors, set_up_torch
 from pixelseq.data import Dataset, Images, load, training_batches
-from pixelseq.files import remove_leftovers, whole_file
+from pixelseq.files import locked, remove_leftovers, whole_file
 from pixelseq.images import check_pictures, save_png
-from pixelseq.signals import Signals
+from pixelseq.signals import Signals, end_with_launcher
 from pixelseq.training import (
     FiniteGuard,
     ImageNats,
@@ -65,9 +66,10 @@ from pixelseq.training import (
 )
 
 LOG_EVERY = 50
-METRICS, RESULT, STATES = "metrics.jsonl", "result.json", "state"
+METRICS, RESULT, STATES, LOCK = "metrics.jsonl", "result.json", "state", "lock"
 FOLLOWING = ("channels", "levels", "legend")
 """Fields of the model that the data decides."""
+SAVING = "saving the state, then ending; another signal after 5 seconds ends at once"
 PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
@@ -95,6 +97,7 @@ class Progress:
 def main() -> None:
     arguments = sys.argv[1:]
     preset = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "digits"
+    end_with_launcher()
     with one_line_errors():
         if preset not in PRESETS:
             raise ValueError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
@@ -149,21 +152,24 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
         data = dataclasses.replace(data, train=stage_images(data.train, asked.stage, asked.seed))
     config = follow(asked, data)
     check_pictures(config.model.channels, config.model.levels, config.model.pixels)
-    if accelerator.is_main_process:
-        for note in data.notes:
-            print(f"{data.name}: {note}", file=sys.stderr)
-        remove_leftovers(folder)
-        remove_leftovers(folder / STATES)
-        write_settings(folder, preset, dataclasses.replace(asked, out=None))
-    if config.track:
-        accelerator.init_trackers("pixelseq")
-    progress, stopped_by = train(config, data, folder, accelerator)
-    if stopped_by is None:
-        finish(config, data, folder, accelerator, progress)
-    elif accelerator.is_main_process:
-        print(f"stopped by {stopped_by} after step {progress.step}; the same command goes on", file=sys.stderr)
-    accelerator.wait_for_everyone()
-    accelerator.end_training()
+    main_process = accelerator.is_main_process
+    with locked(folder / LOCK) if main_process else nullcontext():
+        if main_process:
+            for note in data.notes:
+                print(f"{data.name}: {note}", file=sys.stderr)
+            remove_leftovers(folder)
+            remove_leftovers(folder / STATES)
+            write_settings(folder, preset, dataclasses.replace(asked, out=None))
+        if config.track:
+            accelerator.init_trackers("pixelseq")
+        accelerator.wait_for_everyone()
+        progress, stopped_by = train(config, data, folder, accelerator)
+        if stopped_by is None:
+            finish(config, data, folder, accelerator, progress)
+        elif main_process:
+            print(f"stopped by {stopped_by} after step {progress.step}; the same command goes on", file=sys.stderr)
+        accelerator.wait_for_everyone()
+        accelerator.end_training()
 
 
 def follow(config: TrainConfig, data: Dataset) -> TrainConfig:
@@ -223,7 +229,7 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
     )
     guard = FiniteGuard()
     with (
-        Signals() as signals,
+        Signals(SAVING if main_process else None) as signals,
         Metrics(folder / METRICS, accelerator, progress.step, progress.seconds) as metrics,
         progress_bar(config.steps, progress.step, accelerator) as bar,
     ):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from pixelseq import Likelihood, ModelConfig
 from pixelseq.cli import check_processes
 from pixelseq.data import load
-from pixelseq.files import remove_leftovers
+from pixelseq.files import locked, remove_leftovers
 from pixelseq.signals import Signals
 from pixelseq.training import (
     FiniteGuard,
@@ -154,6 +157,22 @@ def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     assert (tmp_path / "replaced/from").read_text() == "replaced"
 
 
+def test_a_lock_is_held_by_one_process_and_ends_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "run/lock"
+    code = "import sys; from pathlib import Path; from pixelseq.files import locked\n"
+    code += "with locked(Path(sys.argv[1])): print(flush=True); input()"
+    command = [sys.executable, "-c", code, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(ValueError, match=r"another process is at work in .*/run"), locked(path):
+            pass
+        holder.kill()
+    for _ in range(2):
+        with locked(path):
+            pass
+
+
 def test_the_guard_stops_at_three_bad_steps_in_a_row() -> None:
     guard = FiniteGuard()
     assert [guard.allows(norm, step) for step, norm in enumerate([1.0, float("nan"), float("inf"), 2.0])] == [
@@ -168,12 +187,18 @@ def test_the_guard_stops_at_three_bad_steps_in_a_row() -> None:
         guard.allows(float("-inf"), 7)
 
 
-def test_a_signal_is_noted_and_a_second_one_interrupts() -> None:
+def test_a_signal_is_noted_and_one_seconds_later_interrupts(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with Signals() as signals:
+    with Signals("saving") as signals:
         assert signals.received is None
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert signals.received is signal.SIGTERM
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):  # passed on by a launcher, too
+            os.kill(os.getpid(), number)
+            assert signals.received is signal.SIGTERM
+        assert capfd.readouterr().err == "\nSIGTERM: saving\n"
+        later = time.monotonic() + 5
+        monkeypatch.setattr(time, "monotonic", lambda: later)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before

@@ -134,9 +134,14 @@ def test_a_run_that_is_killed_after_its_end_is_finished_and_not_trained_further(
     assert json.loads(done.stdout.splitlines()[-1])["steps"] == 4
 
 
-def test_a_signal_saves_and_ends_well(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("launcher", "ends_by"),
+    [([], 0), pytest.param(["-m", "accelerate.commands.launch"], -signal.SIGTERM, marks=pytest.mark.slow)],
+    ids=["to the training", "to its launcher"],
+)
+def test_a_signal_saves_and_ends_well(launcher: list[str], ends_by: int, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, ROOT / "train/run.py", *FLAGS, "--steps", "100000", "--save-every", "100000"],
+        [sys.executable, *launcher, ROOT / "train/run.py", *FLAGS, "--steps", "100000", "--save-every", "100000"],
         cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
@@ -148,7 +153,7 @@ def test_a_signal_saves_and_ends_well(tmp_path: Path) -> None:
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     _, message = process.communicate(timeout=60)
-    assert process.returncode == 0, message
+    assert process.returncode == ends_by, message
     (state,) = (tmp_path / "runs/digits/state").iterdir()
     step = json.loads((state / "progress.json").read_text())["progress"]["step"]
     assert f"stopped by SIGTERM after step {step}; the same command goes on" in message
