@@ -248,19 +248,10 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
             optimizer.zero_grad()
             bar.update()
 
-            if step >= config.steps:
-                progress.end = "--steps"
-            if step % LOG_EVERY == 0 or progress.end is not None:
-                seen = total(accelerator, window)
-                window.zero_()
-                progress.trained += seen.images
-                if seen.images:  # none where every step was left out
-                    metrics.write("train", step, seen, learning_rate=config.learning_rate * factor)
-                    held = "" if progress.best is None else f", best validation {progress.best:.3f}"
-                    bar.set_postfix_str(f"nats {seen.nats_per_image:.2f}, bits/dim {seen.bits_per_dim:.3f}{held}")
-                late = config.minutes is not None and metrics.seconds > 60 * config.minutes
-                if any_process(accelerator, late):
-                    progress.end = progress.end or "--minutes"
+            late = config.minutes is not None and metrics.seconds > 60 * config.minutes
+            interrupted, late = any_process(accelerator, signals.received is not None, late)
+            if step >= config.steps or late:
+                progress.end = "--steps" if step >= config.steps else "--minutes"
             if step % config.validate_every == 0 or progress.end is not None:
                 began = time.monotonic()
                 held_out = evaluate_shared(accelerator, averaged, data.validation)
@@ -274,7 +265,14 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
                     if main_process:
                         averaged.save_pretrained(folder / CHECKPOINT)
                 progress.end = progress.end or reached(config, held_out, progress)
-            interrupted = any_process(accelerator, signals.received is not None)
+            if step % LOG_EVERY == 0 or progress.end is not None:
+                seen = total(accelerator, window)
+                window.zero_()
+                progress.trained += seen.images
+                if seen.images:  # none where every step was left out
+                    metrics.write("train", step, seen, learning_rate=config.learning_rate * factor)
+                    held = "" if progress.best is None else f", best validation {progress.best:.3f}"
+                    bar.set_postfix_str(f"nats {seen.nats_per_image:.2f}, bits/dim {seen.bits_per_dim:.3f}{held}")
             if step % config.save_every == 0 or progress.end is not None or interrupted:
                 progress.seconds = metrics.seconds
                 progress.windows = gather_object([window.tolist()])

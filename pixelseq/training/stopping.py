@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 MOST_BAD_STEPS = 3
 
 
-def any_process(accelerator: Accelerator, flag: bool) -> bool:
-    """Whether the flag is up on any process, so that all of them do the same."""
+def any_process(accelerator: Accelerator, *flags: bool) -> list[bool]:
+    """Whether each flag is up on any process, so that all of them do the same."""
     if accelerator.num_processes == 1:
-        return flag
-    count = torch.tensor(int(flag), device=accelerator.device)
-    return bool(accelerator.reduce(count, reduction="sum"))
+        return list(flags)
+    counts = torch.tensor(flags, dtype=torch.int64, device=accelerator.device)
+    return (accelerator.reduce(counts, reduction="sum") > 0).tolist()
 
 
 class FiniteGuard:
