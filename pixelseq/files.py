@@ -28,8 +28,14 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Gives a new folder beside `folder` to fill, which takes its place at the end and is removed on an error."""
+def whole_folder(folder: Path, replace: bool = True) -> Iterator[Path]:
+    """Gives a new folder beside `folder` to fill, which takes its place at the end and is removed on an error.
+
+    Args:
+        folder: written.
+        replace: takes the place of a folder that is there; otherwise one that another process has put there meanwhile
+            stays.
+    """
     beside, replaced = _beside(folder, "tmp"), _beside(folder, "old")
     beside.mkdir(parents=True)
     try:
@@ -37,9 +43,13 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         for file in beside.rglob("*"):
             if file.is_file():
                 _to_disk(file)
-        if folder.exists():
+        if replace and folder.exists():
             folder.rename(replaced)
-        beside.rename(folder)
+        try:
+            beside.rename(folder)
+        except OSError:
+            if replace or not folder.exists():
+                raise
     finally:
         if not folder.exists() and replaced.exists():
             replaced.rename(folder)
