@@ -356,6 +356,7 @@ MISTAKES = {
         ["train/run.py", "--data", "maps.jsonl", "--image-column", "ragged", "--out", "new"],
         "train row 1: its rows are of unlike widths",
     ),
+    "unknown-start": (["train/run.py", "--init-from", "runs/digit", "--out", "new"], "no checkpoint folder runs/digit"),
     "other-settings": (["train/run.py", "--steps", "4"], "run with other settings: --steps is 4, the run has 3"),
     "other-preset": (["train/run.py", "photos", "--out", "runs/digits"], "holds a run of preset digits, not photos"),
     "checkpoint-exists": (["train/run.py", "--out", "shared"], "shared already holds a trained model"),

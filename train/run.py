@@ -23,19 +23,20 @@ from typing import Any
 import torch
 import tyro
 from accelerate import Accelerator
-from accelerate.utils import gather_object
+from accelerate.utils import InitProcessGroupKwargs, gather_object
 from presets import PRESETS, TrainConfig
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from pixelseq import Likelihood, PixelRNN
 from pixelseq.checkpoint import CHECKPOINT
-from pixelseq.cli import check_processes, one_line_errors, set_up_torch
+from pixelseq.cli import LONGEST_WAIT, check_processes, one_line_errors, set_up_torch
 from pixelseq.data import Dataset, Images, load, training_batches
 from pixelseq.files import locked, remove_leftovers, whole_file
 from pixelseq.images import check_pictures, save_png
 from pixelseq.signals import Signals, end_with_launcher
 from pixelseq.training import (
+    ADVICE,
     FiniteGuard,
     ImageNats,
     Metrics,
@@ -49,6 +50,7 @@ from pixelseq.training import (
     draw_pictures,
     evaluate_shared,
     freeze_encoder,
+    has_states,
     newest_state,
     read_metrics,
     read_settings,
@@ -77,6 +79,8 @@ PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 class Progress:
     """How far a run has come; what is no tensor of its saved state."""
 
+    data: str | None = None
+    """Fingerprint of the data set."""
     step: int = 0
     trained: int = 0
     """Images trained on."""
@@ -84,6 +88,8 @@ class Progress:
     """Bits/dim of the best validation."""
     without_gain: int = 0
     """Validations since then."""
+    bad_steps: int = 0
+    """The last ones, left out since they are not finite."""
     seconds: float = 0.0
     validation_seconds: float = 0.0
     windows: list[list[float]] = field(default_factory=list)
@@ -120,9 +126,11 @@ def configure(preset: str, arguments: list[str]) -> tuple[TrainConfig, Path]:
     folder = config.out or Path("runs") / preset
     begun = read_settings(folder, preset, PRESETS[preset])
     if begun is not None:
-        # Flags that are not given again count as they did before.
-        check_agreement(tyro.cli(TrainConfig, default=begun, args=arguments), begun, folder)
-        return begun, folder
+        # Flags that are not given again count as they did before. Until its first state a run can be begun otherwise.
+        config = tyro.cli(TrainConfig, default=begun, args=arguments)
+        if has_states(folder / STATES):
+            check_agreement(config, begun, folder)
+        return config, folder
     if (folder / CHECKPOINT).exists():
         raise ValueError(f"{folder} already holds a trained model; choose another folder with --out, or delete it")
     return config, folder
@@ -137,6 +145,7 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
         mixed_precision=PRECISIONS[asked.precision],
         log_with=asked.track,
         project_dir=folder,
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
     )
     check_processes(accelerator.num_processes, "train/run.py")
     if asked.batch_size < accelerator.num_processes:
@@ -144,14 +153,15 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
             f"--batch-size is {asked.batch_size}; {accelerator.num_processes} processes need one image each"
         )
     set_up_torch(alone=accelerator.num_processes == 1)
-    with accelerator.main_process_first():  # which decodes for all
+    with accelerator.local_main_process_first():  # which decodes for all of its machine
         data = load(asked.images)
     if asked.stage_split:
         if not isinstance(data.train, Images):
             raise ValueError("--stage-split needs images that are at hand; leave --streaming off")
-        data = dataclasses.replace(data, train=stage_images(data.train, asked.stage, asked.seed))
+        data = dataclasses.replace(data, train=stage_images(data.train, asked.stage))
     config = follow(asked, data)
     check_pictures(config.model.channels, config.model.levels, config.model.pixels)
+    model = build_model(config, folder)
     main_process = accelerator.is_main_process
     with locked(folder / LOCK) if main_process else nullcontext():
         if main_process:
@@ -159,11 +169,12 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
                 print(f"{data.name}: {note}", file=sys.stderr)
             remove_leftovers(folder)
             remove_leftovers(folder / STATES)
-            write_settings(folder, preset, dataclasses.replace(asked, out=None))
         if config.track:
             accelerator.init_trackers("pixelseq")
+        if main_process:  # once nothing else can be amiss
+            write_settings(folder, preset, dataclasses.replace(asked, out=None))
         accelerator.wait_for_everyone()
-        progress, stopped_by = train(config, data, folder, accelerator)
+        progress, stopped_by = train(config, model, data, folder, accelerator)
         if stopped_by is None:
             finish(config, data, folder, accelerator, progress)
         elif main_process:
@@ -183,7 +194,20 @@ def follow(config: TrainConfig, data: Dataset) -> TrainConfig:
     return dataclasses.replace(config, model=model, steps=steps)
 
 
-def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Accelerator) -> tuple[Progress, str | None]:
+def build_model(config: TrainConfig, folder: Path) -> PixelRNN:
+    """The model as the run's first step finds it."""
+    torch.manual_seed(config.seed)
+    model = stage_model(config.model, config.stage)
+    if config.init_from is not None and not has_states(folder / STATES):
+        start_from(model, config.init_from)
+    if config.freeze_encoder:
+        freeze_encoder(model)
+    return model
+
+
+def train(
+    config: TrainConfig, model: PixelRNN, data: Dataset, folder: Path, accelerator: Accelerator
+) -> tuple[Progress, str | None]:
     """Trains, leaving the best averaged weights in the run's checkpoint, and states to go on from.
 
     Returns:
@@ -192,19 +216,18 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
     rank, world, main_process = accelerator.process_index, accelerator.num_processes, accelerator.is_main_process
     saved, damaged = newest_state(folder / STATES)
     progress = Progress(**saved.progress) if saved else Progress()
+    fingerprint = data.fingerprint()
+    if progress.data not in (None, fingerprint):
+        raise ValueError(f"{data.name} has other images than when {folder} was begun; choose another folder with --out")
+    progress.data = fingerprint
     if main_process and (saved or damaged):
         print("; ".join([*damaged, f"going on after step {progress.step}"]), file=sys.stderr)
-    torch.manual_seed(config.seed)
-    model = stage_model(config.model, config.stage)
-    if config.init_from is not None and saved is None:
-        start_from(model, config.init_from)
-    if config.freeze_encoder:
-        freeze_encoder(model)
     plain = build_optimizer(config.optimizer, model.parameters(), config.learning_rate, config.weight_decay)
     loss = ImageNats(model)
     if config.compile:
         loss.compile()
     network, optimizer = accelerator.prepare(loss, plain)
+    scaler = accelerator.scaler  # of float16's gradients, and None otherwise
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
     averaged = average.module
     assert isinstance(averaged, PixelRNN)
@@ -217,8 +240,8 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
     window = torch.zeros(3, dtype=torch.float64, device=accelerator.device)  # nats, images, values since the last line
     if saved:
         restore_tensors(saved.tensors, network, average, plain)
-        if accelerator.scaler is not None and progress.scaler:
-            accelerator.scaler.load_state_dict(progress.scaler)
+        if scaler is not None and progress.scaler:
+            scaler.load_state_dict(progress.scaler)
         if len(progress.windows) == world:
             window += window.new_tensor(progress.windows[rank])
         elif main_process:
@@ -227,7 +250,7 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
     batches = training_batches(
         data.train, config.batch_size, config.seed, config.batch_pixels, start=progress.step, rank=rank, world=world
     )
-    guard = FiniteGuard()
+    guard = FiniteGuard(progress.bad_steps)
     with (
         Signals(SAVING if main_process else None) as signals,
         Metrics(folder / METRICS, accelerator, progress.step, progress.seconds) as metrics,
@@ -240,23 +263,26 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
             sums = backward(accelerator, network, next(batches), config.accumulate)
             norm = accelerator.clip_grad_norm_(network.parameters(), config.clip_norm)
             step = progress.step = progress.step + 1
-            # float16 overflows now and then by design: its scaler leaves such steps out and lowers the scale.
-            if accelerator.scaler is not None or guard.allows(float(norm), step):
+            late = config.minutes is not None and metrics.seconds > 60 * config.minutes
+            interrupted, late, broken = any_process(
+                accelerator, signals.received is not None, late, not math.isfinite(sums[0])
+            )
+            if guard.allows(step, not broken, float(norm), scaler.get_scale() if scaler is not None else 1.0):
                 window += sums
                 optimizer.step()
                 average.update_parameters(model)
+            elif scaler is not None:
+                scaler.update()  # to a lower scale, where gradients overflowed
             optimizer.zero_grad()
             bar.update()
 
-            late = config.minutes is not None and metrics.seconds > 60 * config.minutes
-            interrupted, late = any_process(accelerator, signals.received is not None, late)
             if step >= config.steps or late:
                 progress.end = "--steps" if step >= config.steps else "--minutes"
             if step % config.validate_every == 0 or progress.end is not None:
                 began = time.monotonic()
                 held_out = evaluate_shared(accelerator, averaged, data.validation)
                 if not math.isfinite(held_out.nll_nats):
-                    raise ValueError(f"the validation after step {step} is not finite; try a lower --learning-rate")
+                    raise ValueError(f"the validation after step {step} is not finite; {ADVICE}")
                 metrics.write("validation", step, held_out)
                 progress.validation_seconds += time.monotonic() - began
                 progress.without_gain += 1
@@ -274,9 +300,9 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
                     held = "" if progress.best is None else f", best validation {progress.best:.3f}"
                     bar.set_postfix_str(f"nats {seen.nats_per_image:.2f}, bits/dim {seen.bits_per_dim:.3f}{held}")
             if step % config.save_every == 0 or progress.end is not None or interrupted:
-                progress.seconds = metrics.seconds
+                progress.seconds, progress.bad_steps = metrics.seconds, guard.bad_steps
                 progress.windows = gather_object([window.tolist()])
-                progress.scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
+                progress.scaler = None if scaler is None else scaler.state_dict()
                 tensors = collect_tensors(network, average, plain)
                 if main_process:
                     save_state(folder / STATES, step, SavedState(asdict(progress), tensors), config.keep)

@@ -48,14 +48,16 @@ def collect_tensors(
     Args:
         network: trained, as a data-parallel wrapper or bare.
         average: holds its averaged weights.
-        optimizer: of the network's parameters, after at least one step.
+        optimizer: of the network's parameters.
 
     Returns:
         Tensors by file and name.
     """
-    state: dict[str, Any] = get_optimizer_state_dict(network, optimizer, options=FULL)
-    of_parameters = state.get("state", {})
-    moments = {f"{name}/{key}": value for name, values in of_parameters.items() for key, value in values.items()}
+    moments = {}
+    if optimizer.state:  # without one, before its first step, asking for it would make one
+        state: dict[str, Any] = get_optimizer_state_dict(network, optimizer, options=FULL)
+        of_parameters = state.get("state", {})
+        moments = {f"{name}/{key}": value for name, values in of_parameters.items() for key, value in values.items()}
     return {
         "model.safetensors": dict(get_model_state_dict(network, options=FULL)),
         "average.safetensors": dict(get_model_state_dict(average, options=FULL)),
@@ -73,6 +75,8 @@ def restore_tensors(
     for path, tensor in tensors["optimizer.safetensors"].items():
         name, key = path.rsplit("/", 1)
         moments.setdefault(name, {})[key] = tensor
+    if not moments:
+        return
     names = {id(parameter): name.removeprefix("module.") for name, parameter in network.named_parameters()}
     groups = [
         {**group, "params": [names[id(parameter)] for parameter in group["params"]]} for group in optimizer.param_groups
@@ -102,6 +106,11 @@ def save_state(folder: Path, step: int, state: SavedState, keep: int) -> None:
     # States of later steps are damaged ones that a resume passed over: they do not count as newer.
     for old in sorted(path for path in folder.glob("step_*") if path.name <= f"step_{step:08}")[:-keep]:
         shutil.rmtree(old)
+
+
+def has_states(folder: Path) -> bool:
+    """Whether there are states, whole or not."""
+    return any(folder.glob("step_*"))
 
 
 def newest_state(folder: Path) -> tuple[SavedState | None, list[str]]:

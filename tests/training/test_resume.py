@@ -23,6 +23,21 @@ import os, runpy, signal, sys
 import pixelseq.training, pixelseq.training.saved_state as saved_state
 
 where, count, sys.argv = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+if "FLOAT16" in os.environ:  # its scaler on a CPU, with gradients that overflow until the scale is 8
+    import torch
+    from accelerate import Accelerator
+
+    begin = Accelerator.__init__
+    def begin_with_scaler(self, **named):
+        begin(self, **named)
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=8 * 2.0**6)
+    def unscale_gradients(self):
+        optimizer = self._optimizers[0].optimizer
+        if self.scaler.get_scale() > 8:
+            for parameter in optimizer.param_groups[0]["params"]:
+                parameter.grad.fill_(torch.inf)
+        self.scaler.unscale_(optimizer)
+    Accelerator.__init__, Accelerator.unscale_gradients = begin_with_scaler, unscale_gradients
 calls = 0
 def killing(function):
     def wrapped(*arguments, **named):
@@ -91,6 +106,25 @@ def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
         assert torch.equal(tensor, other["tensors"][name]), name
 
 
+def test_steps_that_overflow_are_left_out_and_killed_runs_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOAT16", "")
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        if name == "killed":
+            killed(tmp_path / name, "step", 5)  # after the state of step 3, when no step has been taken yet
+        (tmp_path / name / "killed.py").write_text(KILLED)
+        done = train(tmp_path / name, "killed.py", "never", "0", str(ROOT / "train/run.py"), *FLAGS)
+        assert done.returncode == 0, done.stderr
+    assert_equal(outcome(tmp_path / "killed"), outcome(tmp_path / "whole"))
+    files = sorted(tmp_path.glob("whole/runs/digits/state/*/progress.json"))
+    states = [json.loads(file.read_text())["progress"] for file in files]
+    assert [state["scaler"]["scale"] for state in states] == [64, 8, 8, 8]
+    assert [state["windows"][0][1] for state in states[:3]] == [0, 0, 3 * 6]  # images
+    assert states[3]["trained"] == 6 * 6
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("uninterrupted")
@@ -100,6 +134,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_a_killed_run_goes_on_to_the_last_bit(uninterrupted: dict[str, Any], tmp_path: Path) -> None:
+    killed(tmp_path, "step", 2, "--batch-size", "7")  # there is no state yet: other flags can be given
     # Before the first state, between states, while the second state is written, and after it.
     for where, count in [("step", 2), ("step", 5), ("write", 2), ("step", 5)]:
         killed(tmp_path, where, count)
@@ -129,6 +164,15 @@ def test_a_damaged_newest_state_is_reported_and_the_one_before_it_taken(
 
 def test_a_run_that_is_killed_after_its_end_is_finished_and_not_trained_further(tmp_path: Path) -> None:
     killed(tmp_path, "finish", 1, "--target-nats", "9999")
+    state = tmp_path / "runs/digits/state/step_00000004/progress.json"
+    saved = state.read_text()
+    state.write_text(saved.replace('"data": "', '"data": "other than '))
+    done = whole(tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: digits has other images than when runs/digits was begun; choose another folder with --out\n",
+    )
+    state.write_text(saved)
     done = whole(tmp_path, "--target-nats", "9999")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["steps"] == 4
