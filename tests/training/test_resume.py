@@ -223,3 +223,41 @@ def test_two_processes_go_on_to_the_last_bit_and_after_one_process(tmp_path: Pat
     # Dropout differs between numbers of processes, the images do not.
     trained = [line["trained"] for line in one["untimed"] if "trained" in line]
     assert trained == [line["trained"] for line in two["untimed"] if "trained" in line]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("flags", "steps"),
+    [
+        ("--patience 1 --learning-rate 1e-30", 4),  # which changes no weight: the second validation is no better
+        ("--minutes 0.0001", 1),
+        ("--target-nats 999", 2),
+        ("--target-bits-per-dim 9", 2),
+    ],
+    ids=["patience", "minutes", "nats", "bits"],
+)
+def test_two_processes_stop_at_one_step(flags: str, steps: int, tmp_path: Path) -> None:
+    done = whole(tmp_path, "--steps", "100000", "--validate-every", "2", *flags.split(), launcher=TWO)
+    assert done.returncode == 0, done.stderr
+    (result,) = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert result["steps"] == steps
+    found = outcome(tmp_path)
+    lines = [(line["split"], line["step"]) for line in found["untimed"] if "split" in line]
+    assert lines == [("validation", step) for step in range(2, steps + 1, 2) or [1]] + [("train", steps)]
+    assert next(line["end"] for line in reversed(found["untimed"]) if "end" in line) == flags.split()[0]
+
+
+@pytest.mark.slow
+def test_a_compiled_run_goes_on_and_has_the_weights_of_one_that_is_not(tmp_path: Path) -> None:
+    for name in ("plain", "compiled"):
+        (tmp_path / name).mkdir()
+    without_dropout = ["--model.dropout", "0"]
+    assert whole(tmp_path / "plain", *without_dropout).returncode == 0
+    killed(tmp_path / "compiled", "step", 5, *without_dropout, "--compile")
+    done = whole(tmp_path / "compiled", *without_dropout, "--compile")
+    assert done.returncode == 0, done.stderr
+    assert "going on after step 3" in done.stderr
+    plain, compiled = (outcome(tmp_path / name)["tensors"] for name in ("plain", "compiled"))
+    assert plain.keys() == compiled.keys()
+    for name, tensor in plain.items():
+        torch.testing.assert_close(compiled[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
