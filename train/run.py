@@ -64,6 +64,7 @@ from pixelseq.training import (
     start_from,
     total,
     track_pictures,
+    whole,
     write_settings,
 )
 
@@ -72,6 +73,8 @@ METRICS, RESULT, STATES, LOCK = "metrics.jsonl", "result.json", "state", "lock"
 FOLLOWING = ("channels", "levels", "legend")
 """Fields of the model that the data decides."""
 SAVING = "saving the state, then ending; another signal after 5 seconds ends at once"
+UNSUPPORTED = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
+"""Of accelerate's kinds of training; version 2 of FSDP is supported."""
 PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
@@ -148,6 +151,9 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
         kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
     )
     check_processes(accelerator.num_processes, "train/run.py")
+    if accelerator.distributed_type in UNSUPPORTED and not accelerator.is_fsdp2:
+        kind = accelerator.distributed_type.value
+        raise ValueError(f"accelerate's {kind} is not supported as it is set up; train/fsdp.yaml shards the weights")
     if asked.batch_size < accelerator.num_processes:
         raise ValueError(
             f"--batch-size is {asked.batch_size}; {accelerator.num_processes} processes need one image each"
@@ -226,11 +232,12 @@ def train(
     loss = ImageNats(model)
     if config.compile:
         loss.compile()
-    network, optimizer = accelerator.prepare(loss, plain)
-    scaler = accelerator.scaler  # of float16's gradients, and None otherwise
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
+    # Whole on every process, while its model may be sharded.
+    average = AveragedModel(model, accelerator.device, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
     averaged = average.module
     assert isinstance(averaged, PixelRNN)
+    network, optimizer = accelerator.prepare(loss, plain)
+    scaler = accelerator.scaler  # of float16's gradients, and None otherwise
     if main_process and config.stage != "joint":
         trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         parts = "encoder and head" if config.stage == "encoder" else "blocks and head"
@@ -270,7 +277,7 @@ def train(
             if guard.allows(step, not broken, float(norm), scaler.get_scale() if scaler is not None else 1.0):
                 window += sums
                 optimizer.step()
-                average.update_parameters(model)
+                average.update_parameters(whole(model))
             elif scaler is not None:
                 scaler.update()  # to a lower scale, where gradients overflowed
             optimizer.zero_grad()

@@ -1,6 +1,6 @@
 """What a training loop is made of: gradients over processes, optimizers, stages, stopping, metrics, saved states."""
 
-from pixelseq.training.gradients import ImageNats, backward, evaluate_shared, total
+from pixelseq.training.gradients import ImageNats, backward, evaluate_shared, total, whole
 from pixelseq.training.metrics import Metrics, draw_curve, read_metrics, track_pictures
 from pixelseq.training.optimisers import build_optimizer, schedule_factor, seed_step, set_learning_rate
 from pixelseq.training.pictures import draw_pictures
@@ -47,5 +47,6 @@ __all__ = [
     "start_from",
     "total",
     "track_pictures",
+    "whole",
     "write_settings",
 ]

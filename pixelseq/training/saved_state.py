@@ -137,5 +137,6 @@ def _read(path: Path) -> SavedState:
         data = (path / name).read_bytes()
         if hashlib.sha256(data).hexdigest() != digest:
             raise ValueError(f"{name} is not what was written")
-        tensors[name] = safetensors.torch.load(data)
+        # In one order on all processes, which put them back together.
+        tensors[name] = dict(sorted(safetensors.torch.load(data).items()))
     return SavedState(saved["progress"], tensors)

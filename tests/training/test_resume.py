@@ -38,6 +38,18 @@ if "FLOAT16" in os.environ:  # its scaler on a CPU, with gradients that overflow
                 parameter.grad.fill_(torch.inf)
         self.scaler.unscale_(optimizer)
     Accelerator.__init__, Accelerator.unscale_gradients = begin_with_scaler, unscale_gradients
+if "SHARDED" in os.environ:  # accelerate shards on other devices than CPUs: it takes these for such
+    from accelerate import PartialState
+    from accelerate.utils import DistributedType
+    from torch.distributed.tensor import DTensor
+
+    PartialState(cpu=True)
+    PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+    whole = pixelseq.training.whole
+    def whole_of_shards(model):
+        assert all(isinstance(parameter, DTensor) for parameter in model.parameters())
+        return whole(model)
+    pixelseq.training.whole = whole_of_shards
 calls = 0
 def killing(function):
     def wrapped(*arguments, **named):
@@ -223,6 +235,31 @@ def test_two_processes_go_on_to_the_last_bit_and_after_one_process(tmp_path: Pat
     # Dropout differs between numbers of processes, the images do not.
     trained = [line["trained"] for line in one["untimed"] if "trained" in line]
     assert trained == [line["trained"] for line in two["untimed"] if "trained" in line]
+
+
+@pytest.mark.slow
+def test_sharded_processes_have_the_weights_of_others_and_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("others", "whole", "killed"):
+        (tmp_path / name).mkdir()
+    more = ["--batch-size", "7", "--accumulate", "4"]  # shares of 4 and 3 images, one at a time
+    assert whole(tmp_path / "others", *more, launcher=TWO).returncode == 0
+    monkeypatch.setenv("SHARDED", "")
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    sharded = ["-m", "accelerate.commands.launch", "--config_file", str(ROOT / "train/fsdp.yaml")]
+    killed(tmp_path / "killed", "step", 5, *more, launcher=sharded)
+    for name in ("whole", "killed"):
+        (tmp_path / name / "killed.py").write_text(KILLED)
+        script = ["killed.py", "never", "0", str(ROOT / "train/run.py"), *FLAGS, *more]
+        done = train(tmp_path / name, *script, launcher=sharded)
+        assert done.returncode == 0, done.stderr
+    assert "going on after step 3" in done.stderr
+    assert_equal(outcome(tmp_path / "killed"), outcome(tmp_path / "whole"))
+    others, found = (outcome(tmp_path / name)["tensors"] for name in ("others", "whole"))
+    assert others.keys() == found.keys()
+    for name, tensor in others.items():
+        torch.testing.assert_close(found[name], tensor, rtol=1e-4, atol=1e-6, msg=name)
 
 
 @pytest.mark.slow
