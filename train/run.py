@@ -271,10 +271,12 @@ def train(
             norm = accelerator.clip_grad_norm_(network.parameters(), config.clip_norm)
             step = progress.step = progress.step + 1
             late = config.minutes is not None and metrics.seconds > 60 * config.minutes
-            interrupted, late, broken = any_process(
-                accelerator, signals.received is not None, late, not math.isfinite(sums[0])
+            wild_loss, wild_gradient = not math.isfinite(sums[0]), not math.isfinite(norm)
+            interrupted, late, wild_loss, wild_gradient = any_process(
+                accelerator, signals.received is not None, late, wild_loss, wild_gradient
             )
-            if guard.allows(step, not broken, float(norm), scaler.get_scale() if scaler is not None else 1.0):
+            scale = 1.0 if scaler is None else scaler.get_scale()
+            if guard.allows(step, not wild_loss, not wild_gradient, scale):
                 window += sums
                 optimizer.step()
                 average.update_parameters(whole(model))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -35,19 +34,19 @@ class FiniteGuard:
     def __init__(self, bad_steps: int = 0) -> None:
         self.bad_steps = bad_steps
 
-    def allows(self, step: int, loss_is_finite: bool, gradient_norm: float, scale: float = 1.0) -> bool:
+    def allows(self, step: int, loss_is_finite: bool, gradient_is_finite: bool, scale: float = 1.0) -> bool:
         """Whether the step can be taken.
 
         Args:
             step: that would be taken.
             loss_is_finite: on every process.
-            gradient_norm: the same on every process.
+            gradient_is_finite: on every process.
             scale: of the loss; a gradient that overflows at a scale of 1 has no smaller one to hope for.
 
         Raises:
             ValueError: it is the third in a row that cannot.
         """
-        if loss_is_finite and math.isfinite(gradient_norm):
+        if loss_is_finite and gradient_is_finite:
             self.bad_steps = 0
             return True
         if not loss_is_finite or scale <= 1:
