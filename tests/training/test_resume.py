@@ -118,6 +118,7 @@ def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
         assert torch.equal(tensor, other["tensors"][name]), name
 
 
+@pytest.mark.slow
 def test_steps_that_overflow_are_left_out_and_killed_runs_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
