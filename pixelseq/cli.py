@@ -7,20 +7,26 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import torch
 
 FILE_SUFFIXES = {".png", ".npy", ".txt", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+LONGEST_WAIT = timedelta(days=1)
+"""For a process that decodes or draws while others wait; they would give up after 10 minutes otherwise."""
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turns what a user can get wrong into one line on stderr and exit code 2."""
+    """Turns what a user can get wrong into one line on stderr and exit code 2; PYTHONDEVMODE=1 shows all lines."""
     try:
         yield
     except (ValueError, OSError) as error:
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        if sys.flags.dev_mode:
+            raise
+        process = f" (process {os.environ['RANK']})" if os.environ.get("WORLD_SIZE", "1") != "1" else ""
+        print(f"error{process}: " + " ".join(str(error).split()), file=sys.stderr)
         raise SystemExit(2) from None
 
 

@@ -1,13 +1,17 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and a lock that one process at a time holds."""
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -24,8 +28,14 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Gives a new folder beside `folder` to fill, which takes its place at the end and is removed on an error."""
+def whole_folder(folder: Path, replace: bool = True) -> Iterator[Path]:
+    """Gives a new folder beside `folder` to fill, which takes its place at the end and is removed on an error.
+
+    Args:
+        folder: written.
+        replace: takes the place of a folder that is there; otherwise one that another process has put there meanwhile
+            stays.
+    """
     beside, replaced = _beside(folder, "tmp"), _beside(folder, "old")
     beside.mkdir(parents=True)
     try:
@@ -33,9 +43,13 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         for file in beside.rglob("*"):
             if file.is_file():
                 _to_disk(file)
-        if folder.exists():
+        if replace and folder.exists():
             folder.rename(replaced)
-        beside.rename(folder)
+        try:
+            beside.rename(folder)
+        except OSError:
+            if replace or not folder.exists():
+                raise
     finally:
         if not folder.exists() and replaced.exists():
             replaced.rename(folder)
@@ -59,6 +73,27 @@ def remove_leftovers(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds a lock on a file, which stays empty; the system lets go of it when the process ends, however it does.
+
+    Raises:
+        ValueError: another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        if sys.platform != "win32":  # whose locks are others; there nothing is locked
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(f"another process is at work in {path.parent}") from None
+            except OSError as error:  # a file system without locks
+                log.warning("%s cannot be locked: %s; start no other process there", path, error)
+        yield
 
 
 def _to_disk(file: Path) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from pixelseq import ModelConfig, PixelRNN, sample
 from pixelseq.images import read_image, save_png, to_picture
+from pixelseq.training import read_metrics
 
 ROOT = Path(__file__).parents[1]
 FEW_STEPS = [
@@ -76,13 +77,15 @@ def test_training_leaves_its_files_and_one_json_line(trained: Path) -> None:
     assert result["parameters"] > 1000
     assert result["seconds"] > 0
     assert result["images_per_s"] > 0
-    files = {str(path.relative_to(trained / "runs/digits")) for path in (trained / "runs/digits").rglob("*.*")}
+    found = [path for path in (trained / "runs/digits").rglob("*") if path.is_file()]
+    files = {str(path.relative_to(trained / "runs/digits")) for path in found}
     assert files == {
         "checkpoint/README.md",
         "checkpoint/config.json",
         "checkpoint/model.safetensors",
         "completions.png",
         "curve.png",
+        "lock",
         "metrics.jsonl",
         "result.json",
         "samples.png",
@@ -94,7 +97,7 @@ def test_training_leaves_its_files_and_one_json_line(trained: Path) -> None:
         "training.json",
     }
     lines = [json.loads(line) for line in (trained / "runs/digits/metrics.jsonl").read_text().splitlines()]
-    assert [(line["split"], line["step"]) for line in lines] == [("train", 3), ("validation", 3)]
+    assert [(line["split"], line["step"]) for line in lines] == [("validation", 3), ("train", 3)]
     assert str(result["test_bits_per_dim"]) in (trained / "runs/digits/checkpoint/README.md").read_text()
     with Image.open(trained / "runs/digits/samples.png") as picture:
         assert picture.size == (8 * 68 + 4, 8 * 68 + 4)
@@ -354,6 +357,7 @@ MISTAKES = {
         ["train/run.py", "--data", "maps.jsonl", "--image-column", "ragged", "--out", "new"],
         "train row 1: its rows are of unlike widths",
     ),
+    "unknown-start": (["train/run.py", "--init-from", "runs/digit", "--out", "new"], "no checkpoint folder runs/digit"),
     "other-settings": (["train/run.py", "--steps", "4"], "run with other settings: --steps is 4, the run has 3"),
     "other-preset": (["train/run.py", "photos", "--out", "runs/digits"], "holds a run of preset digits, not photos"),
     "checkpoint-exists": (["train/run.py", "--out", "shared"], "shared already holds a trained model"),
@@ -486,7 +490,11 @@ def test_a_run_stops_by_its_targets(tmp_path: Path) -> None:
         done = run(tmp_path, "train/run.py", *FEW_STEPS[2:], *steps, *flags, "--out", flags[0].strip("-"))
         assert done.returncode == 0, done.stderr
         result = json.loads(done.stdout.splitlines()[-1])
-        assert result["steps"] == (50 if flags[0] == "--minutes" else 2)
+        assert result["steps"] == (1 if flags[0] == "--minutes" else 2)
+        lines = read_metrics(tmp_path / flags[0].strip("-") / "metrics.jsonl")
+        assert {line["split"]: line["step"] for line in lines} == dict.fromkeys(
+            ("train", "validation"), result["steps"]
+        )
 
 
 def test_evaluation_gives_the_result_of_the_run(trained: Path) -> None:

@@ -15,6 +15,7 @@ import math
 import os
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,19 +23,20 @@ from typing import Any
 import torch
 import tyro
 from accelerate import Accelerator
-from accelerate.utils import gather_object
+from accelerate.utils import InitProcessGroupKwargs, gather_object
 from presets import PRESETS, TrainConfig
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from pixelseq import Likelihood, PixelRNN
 from pixelseq.checkpoint import CHECKPOINT
-from pixelseq.cli import check_processes, one_line_errors, set_up_torch
+from pixelseq.cli import LONGEST_WAIT, check_processes, one_line_errors, set_up_torch
 from pixelseq.data import Dataset, Images, load, training_batches
-from pixelseq.files import remove_leftovers, whole_file
+from pixelseq.files import locked, remove_leftovers, whole_file
 from pixelseq.images import check_pictures, save_png
-from pixelseq.signals import Signals
+from pixelseq.signals import Signals, end_with_launcher
 from pixelseq.training import (
+    ADVICE,
     FiniteGuard,
     ImageNats,
     Metrics,
@@ -48,6 +50,7 @@ from pixelseq.training import (
     draw_pictures,
     evaluate_shared,
     freeze_encoder,
+    has_states,
     newest_state,
     read_metrics,
     read_settings,
@@ -61,13 +64,17 @@ from pixelseq.training import (
     start_from,
     total,
     track_pictures,
+    whole,
     write_settings,
 )
 
 LOG_EVERY = 50
-METRICS, RESULT, STATES = "metrics.jsonl", "result.json", "state"
+METRICS, RESULT, STATES, LOCK = "metrics.jsonl", "result.json", "state", "lock"
 FOLLOWING = ("channels", "levels", "legend")
 """Fields of the model that the data decides."""
+SAVING = "saving the state, then ending; another signal after 5 seconds ends at once"
+UNSUPPORTED = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
+"""Of accelerate's kinds of training; version 2 of FSDP is supported."""
 PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
@@ -75,6 +82,8 @@ PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 class Progress:
     """How far a run has come; what is no tensor of its saved state."""
 
+    data: str | None = None
+    """Fingerprint of the data set."""
     step: int = 0
     trained: int = 0
     """Images trained on."""
@@ -82,6 +91,8 @@ class Progress:
     """Bits/dim of the best validation."""
     without_gain: int = 0
     """Validations since then."""
+    bad_steps: int = 0
+    """The last ones, left out since they are not finite."""
     seconds: float = 0.0
     validation_seconds: float = 0.0
     windows: list[list[float]] = field(default_factory=list)
@@ -95,6 +106,7 @@ class Progress:
 def main() -> None:
     arguments = sys.argv[1:]
     preset = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "digits"
+    end_with_launcher()
     with one_line_errors():
         if preset not in PRESETS:
             raise ValueError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
@@ -117,9 +129,11 @@ def configure(preset: str, arguments: list[str]) -> tuple[TrainConfig, Path]:
     folder = config.out or Path("runs") / preset
     begun = read_settings(folder, preset, PRESETS[preset])
     if begun is not None:
-        # Flags that are not given again count as they did before.
-        check_agreement(tyro.cli(TrainConfig, default=begun, args=arguments), begun, folder)
-        return begun, folder
+        # Flags that are not given again count as they did before. Until its first state a run can be begun otherwise.
+        config = tyro.cli(TrainConfig, default=begun, args=arguments)
+        if has_states(folder / STATES):
+            check_agreement(config, begun, folder)
+        return config, folder
     if (folder / CHECKPOINT).exists():
         raise ValueError(f"{folder} already holds a trained model; choose another folder with --out, or delete it")
     return config, folder
@@ -134,36 +148,45 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
         mixed_precision=PRECISIONS[asked.precision],
         log_with=asked.track,
         project_dir=folder,
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
     )
     check_processes(accelerator.num_processes, "train/run.py")
+    if accelerator.distributed_type in UNSUPPORTED and not accelerator.is_fsdp2:
+        kind = accelerator.distributed_type.value
+        raise ValueError(f"accelerate's {kind} is not supported as it is set up; train/fsdp.yaml shards the weights")
     if asked.batch_size < accelerator.num_processes:
         raise ValueError(
             f"--batch-size is {asked.batch_size}; {accelerator.num_processes} processes need one image each"
         )
     set_up_torch(alone=accelerator.num_processes == 1)
-    with accelerator.main_process_first():  # which decodes for all
+    with accelerator.local_main_process_first():  # which decodes for all of its machine
         data = load(asked.images)
     if asked.stage_split:
         if not isinstance(data.train, Images):
             raise ValueError("--stage-split needs images that are at hand; leave --streaming off")
-        data = dataclasses.replace(data, train=stage_images(data.train, asked.stage, asked.seed))
+        data = dataclasses.replace(data, train=stage_images(data.train, asked.stage))
     config = follow(asked, data)
     check_pictures(config.model.channels, config.model.levels, config.model.pixels)
-    if accelerator.is_main_process:
-        for note in data.notes:
-            print(f"{data.name}: {note}", file=sys.stderr)
-        remove_leftovers(folder)
-        remove_leftovers(folder / STATES)
-        write_settings(folder, preset, dataclasses.replace(asked, out=None))
-    if config.track:
-        accelerator.init_trackers("pixelseq")
-    progress, stopped_by = train(config, data, folder, accelerator)
-    if stopped_by is None:
-        finish(config, data, folder, accelerator, progress)
-    elif accelerator.is_main_process:
-        print(f"stopped by {stopped_by} after step {progress.step}; the same command goes on", file=sys.stderr)
-    accelerator.wait_for_everyone()
-    accelerator.end_training()
+    model = build_model(config, folder)
+    main_process = accelerator.is_main_process
+    with locked(folder / LOCK) if main_process else nullcontext():
+        if main_process:
+            for note in data.notes:
+                print(f"{data.name}: {note}", file=sys.stderr)
+            remove_leftovers(folder)
+            remove_leftovers(folder / STATES)
+        if config.track:
+            accelerator.init_trackers("pixelseq")
+        if main_process:  # once nothing else can be amiss
+            write_settings(folder, preset, dataclasses.replace(asked, out=None))
+        accelerator.wait_for_everyone()
+        progress, stopped_by = train(config, model, data, folder, accelerator)
+        if stopped_by is None:
+            finish(config, data, folder, accelerator, progress)
+        elif main_process:
+            print(f"stopped by {stopped_by} after step {progress.step}; the same command goes on", file=sys.stderr)
+        accelerator.wait_for_everyone()
+        accelerator.end_training()
 
 
 def follow(config: TrainConfig, data: Dataset) -> TrainConfig:
@@ -177,7 +200,20 @@ def follow(config: TrainConfig, data: Dataset) -> TrainConfig:
     return dataclasses.replace(config, model=model, steps=steps)
 
 
-def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Accelerator) -> tuple[Progress, str | None]:
+def build_model(config: TrainConfig, folder: Path) -> PixelRNN:
+    """The model as the run's first step finds it."""
+    torch.manual_seed(config.seed)
+    model = stage_model(config.model, config.stage)
+    if config.init_from is not None and not has_states(folder / STATES):
+        start_from(model, config.init_from)
+    if config.freeze_encoder:
+        freeze_encoder(model)
+    return model
+
+
+def train(
+    config: TrainConfig, model: PixelRNN, data: Dataset, folder: Path, accelerator: Accelerator
+) -> tuple[Progress, str | None]:
     """Trains, leaving the best averaged weights in the run's checkpoint, and states to go on from.
 
     Returns:
@@ -186,22 +222,22 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
     rank, world, main_process = accelerator.process_index, accelerator.num_processes, accelerator.is_main_process
     saved, damaged = newest_state(folder / STATES)
     progress = Progress(**saved.progress) if saved else Progress()
+    fingerprint = data.fingerprint()
+    if progress.data not in (None, fingerprint):
+        raise ValueError(f"{data.name} has other images than when {folder} was begun; choose another folder with --out")
+    progress.data = fingerprint
     if main_process and (saved or damaged):
         print("; ".join([*damaged, f"going on after step {progress.step}"]), file=sys.stderr)
-    torch.manual_seed(config.seed)
-    model = stage_model(config.model, config.stage)
-    if config.init_from is not None and saved is None:
-        start_from(model, config.init_from)
-    if config.freeze_encoder:
-        freeze_encoder(model)
     plain = build_optimizer(config.optimizer, model.parameters(), config.learning_rate, config.weight_decay)
     loss = ImageNats(model)
     if config.compile:
         loss.compile()
-    network, optimizer = accelerator.prepare(loss, plain)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
+    # Whole on every process, while its model may be sharded.
+    average = AveragedModel(model, accelerator.device, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
     averaged = average.module
     assert isinstance(averaged, PixelRNN)
+    network, optimizer = accelerator.prepare(loss, plain)
+    scaler = accelerator.scaler  # of float16's gradients, and None otherwise
     if main_process and config.stage != "joint":
         trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         parts = "encoder and head" if config.stage == "encoder" else "blocks and head"
@@ -211,8 +247,8 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
     window = torch.zeros(3, dtype=torch.float64, device=accelerator.device)  # nats, images, values since the last line
     if saved:
         restore_tensors(saved.tensors, network, average, plain)
-        if accelerator.scaler is not None and progress.scaler:
-            accelerator.scaler.load_state_dict(progress.scaler)
+        if scaler is not None and progress.scaler:
+            scaler.load_state_dict(progress.scaler)
         if len(progress.windows) == world:
             window += window.new_tensor(progress.windows[rank])
         elif main_process:
@@ -221,9 +257,9 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
     batches = training_batches(
         data.train, config.batch_size, config.seed, config.batch_pixels, start=progress.step, rank=rank, world=world
     )
-    guard = FiniteGuard()
+    guard = FiniteGuard(progress.bad_steps)
     with (
-        Signals() as signals,
+        Signals(SAVING if main_process else None) as signals,
         Metrics(folder / METRICS, accelerator, progress.step, progress.seconds) as metrics,
         progress_bar(config.steps, progress.step, accelerator) as bar,
     ):
@@ -234,32 +270,28 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
             sums = backward(accelerator, network, next(batches), config.accumulate)
             norm = accelerator.clip_grad_norm_(network.parameters(), config.clip_norm)
             step = progress.step = progress.step + 1
-            # float16 overflows now and then by design: its scaler leaves such steps out and lowers the scale.
-            if accelerator.scaler is not None or guard.allows(float(norm), step):
+            late = config.minutes is not None and metrics.seconds > 60 * config.minutes
+            wild_loss, wild_gradient = not math.isfinite(sums[0]), not math.isfinite(norm)
+            interrupted, late, wild_loss, wild_gradient = any_process(
+                accelerator, signals.received is not None, late, wild_loss, wild_gradient
+            )
+            scale = 1.0 if scaler is None else scaler.get_scale()
+            if guard.allows(step, not wild_loss, not wild_gradient, scale):
                 window += sums
                 optimizer.step()
-                average.update_parameters(model)
+                average.update_parameters(whole(model))
+            elif scaler is not None:
+                scaler.update()  # to a lower scale, where gradients overflowed
             optimizer.zero_grad()
             bar.update()
 
-            if step >= config.steps:
-                progress.end = "--steps"
-            if step % LOG_EVERY == 0 or progress.end is not None:
-                seen = total(accelerator, window)
-                window.zero_()
-                progress.trained += seen.images
-                if seen.images:  # none where every step was left out
-                    metrics.write("train", step, seen, learning_rate=config.learning_rate * factor)
-                    held = "" if progress.best is None else f", best validation {progress.best:.3f}"
-                    bar.set_postfix_str(f"nats {seen.nats_per_image:.2f}, bits/dim {seen.bits_per_dim:.3f}{held}")
-                late = config.minutes is not None and metrics.seconds > 60 * config.minutes
-                if any_process(accelerator, late):
-                    progress.end = progress.end or "--minutes"
+            if step >= config.steps or late:
+                progress.end = "--steps" if step >= config.steps else "--minutes"
             if step % config.validate_every == 0 or progress.end is not None:
                 began = time.monotonic()
                 held_out = evaluate_shared(accelerator, averaged, data.validation)
                 if not math.isfinite(held_out.nll_nats):
-                    raise ValueError(f"the validation after step {step} is not finite; try a lower --learning-rate")
+                    raise ValueError(f"the validation after step {step} is not finite; {ADVICE}")
                 metrics.write("validation", step, held_out)
                 progress.validation_seconds += time.monotonic() - began
                 progress.without_gain += 1
@@ -268,11 +300,18 @@ def train(config: TrainConfig, data: Dataset, folder: Path, accelerator: Acceler
                     if main_process:
                         averaged.save_pretrained(folder / CHECKPOINT)
                 progress.end = progress.end or reached(config, held_out, progress)
-            interrupted = any_process(accelerator, signals.received is not None)
+            if step % LOG_EVERY == 0 or progress.end is not None:
+                seen = total(accelerator, window)
+                window.zero_()
+                progress.trained += seen.images
+                if seen.images:  # none where every step was left out
+                    metrics.write("train", step, seen, learning_rate=config.learning_rate * factor)
+                    held = "" if progress.best is None else f", best validation {progress.best:.3f}"
+                    bar.set_postfix_str(f"nats {seen.nats_per_image:.2f}, bits/dim {seen.bits_per_dim:.3f}{held}")
             if step % config.save_every == 0 or progress.end is not None or interrupted:
-                progress.seconds = metrics.seconds
+                progress.seconds, progress.bad_steps = metrics.seconds, guard.bad_steps
                 progress.windows = gather_object([window.tolist()])
-                progress.scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
+                progress.scaler = None if scaler is None else scaler.state_dict()
                 tensors = collect_tensors(network, average, plain)
                 if main_process:
                     save_state(folder / STATES, step, SavedState(asdict(progress), tensors), config.keep)

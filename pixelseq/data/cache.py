@@ -82,7 +82,7 @@ def kept(
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "pixelseq" / hashlib.sha256(key.encode()).hexdigest()[:32]
     if not folder.exists():
         tables, unused = open_splits()
-        with whole_folder(folder) as beside:
+        with whole_folder(folder, replace=False) as beside:  # other processes may decode it, too
             facts = _decode(tables, options, beside)
             facts.unused = unused
             (beside / "facts.json").write_text(json.dumps(dataclasses.asdict(facts)))

@@ -5,6 +5,7 @@ Shapes: C colours, H rows, W columns, N images.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,6 +22,8 @@ ORDER, TRAINING, EVALUATION = range(3)
 """What random numbers are drawn for; no two share one."""
 AT_A_TIME = 1024
 """Images that are read in one piece where all are of one size."""
+FINGERPRINTED = 2**28
+"""Bytes of a store's pixels, the first of them, that a fingerprint looks at."""
 
 
 def generator(seed: int, use: int, image: int, role: int) -> np.random.Generator:
@@ -214,6 +217,15 @@ class Dataset:
     """A character for each level, where a legend.json beside the data gives them."""
     notes: tuple[str, ...] = ()
     """What was decided for the user, a line each."""
+
+    def fingerprint(self) -> str:
+        """Changes with the number, the sizes and the pixels of the images; those of a stream are not looked at."""
+        splits = [images for images in (self.train, self.validation, self.test) if isinstance(images, Images)]
+        digest = hashlib.sha256(str([len(images) for images in splits]).encode())
+        for store in {id(images.store): images.store for images in splits}.values():
+            digest.update(store.sizes.tobytes())
+            digest.update(store.pixels[:FINGERPRINTED].numpy().data)
+        return digest.hexdigest()
 
 
 def _centre(images: Tensor, crop: tuple[int, int] | None) -> Tensor:

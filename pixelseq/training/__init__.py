@@ -1,15 +1,23 @@
 """What a training loop is made of: gradients over processes, optimizers, stages, stopping, metrics, saved states."""
 
-from pixelseq.training.gradients import ImageNats, backward, evaluate_shared, total
+from pixelseq.training.gradients import ImageNats, backward, evaluate_shared, total, whole
 from pixelseq.training.metrics import Metrics, draw_curve, read_metrics, track_pictures
 from pixelseq.training.optimisers import build_optimizer, schedule_factor, seed_step, set_learning_rate
 from pixelseq.training.pictures import draw_pictures
-from pixelseq.training.saved_state import SavedState, collect_tensors, newest_state, restore_tensors, save_state
+from pixelseq.training.saved_state import (
+    SavedState,
+    collect_tensors,
+    has_states,
+    newest_state,
+    restore_tensors,
+    save_state,
+)
 from pixelseq.training.settings import check_agreement, fill, flatten, read_settings, write_settings
 from pixelseq.training.stages import freeze_encoder, stage_images, stage_model, start_from
-from pixelseq.training.stopping import FiniteGuard, any_process
+from pixelseq.training.stopping import ADVICE, FiniteGuard, any_process
 
 __all__ = [
+    "ADVICE",
     "FiniteGuard",
     "ImageNats",
     "Metrics",
@@ -25,6 +33,7 @@ __all__ = [
     "fill",
     "flatten",
     "freeze_encoder",
+    "has_states",
     "newest_state",
     "read_metrics",
     "read_settings",
@@ -38,5 +47,6 @@ __all__ = [
     "start_from",
     "total",
     "track_pictures",
+    "whole",
     "write_settings",
 ]

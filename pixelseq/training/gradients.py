@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from pixelseq.data import by_width, collate
 from pixelseq.likelihood import Likelihood, image_nats, nats_of_images, values_of_images
@@ -50,11 +51,13 @@ def backward(accelerator: Accelerator, network: nn.Module, share: Sequence[Tenso
     parts = [collate(group) for piece in pieces for group in by_width(piece)]
     values = sum(int(heights.sum()) * levels.shape[1] * levels.shape[3] for levels, heights in parts)
     counts = torch.tensor([0, len(share), values], dtype=torch.float64, device=accelerator.device)
+    all_values, all_parts = accelerator.gather(counts.new_tensor([[values, len(parts)]])).T
     # Processes average their gradients, so each scales its share to the mean over the whole batch.
-    scale = accelerator.num_processes / accelerator.reduce(counts[2].clone(), reduction="sum")
-    if not parts:  # every process takes part in the average, this one with a gradient of 0
-        channels = accelerator.unwrap_model(network).model.config.channels
-        parts = [(torch.zeros(1, channels, 1, 1, dtype=torch.uint8), torch.tensor([0]))]
+    scale = accelerator.num_processes / all_values.sum()
+    # Sharded weights are gathered for each part: all processes take as many, the last ones with a gradient of 0.
+    channels = accelerator.unwrap_model(network).model.config.channels
+    empty = torch.zeros(1, channels, 1, 1, dtype=torch.uint8), torch.tensor([0])
+    parts += [empty] * (int(all_parts.max()) - len(parts))
     for k, (levels, heights) in enumerate(parts):
         last = k == len(parts) - 1
         with nullcontext() if last else accelerator.no_sync(network):
@@ -62,6 +65,17 @@ def backward(accelerator: Accelerator, network: nn.Module, share: Sequence[Tenso
             accelerator.backward(nats * scale.to(nats.dtype))
         counts[0] += nats.detach()
     return counts
+
+
+def whole(model: nn.Module) -> nn.Module:
+    """The model itself, or its parameters put together where each process holds a shard of them."""
+    parameters = [parameter.full_tensor() for parameter in model.parameters() if isinstance(parameter, DTensor)]
+    if not parameters:
+        return model
+    together = nn.ParameterList(parameters)
+    for k, buffer in enumerate(model.buffers()):
+        together.register_buffer(f"buffer_{k}", buffer)
+    return together
 
 
 def evaluate_shared(accelerator: Accelerator, model: PixelRNN, images: Sequence[Tensor]) -> Likelihood:

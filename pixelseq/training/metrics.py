@@ -95,3 +95,7 @@ def track_pictures(accelerator: Accelerator, pictures: dict[str, Image.Image], s
             tracker.log_images(arrays, step=step, dataformats="NHWC")
         elif tracker.name == "wandb":
             tracker.log_images(arrays, step=step)
+        elif tracker.name == "trackio":
+            import trackio
+
+            tracker.log({name: trackio.Image(array[0]) for name, array in arrays.items()}, step=step)

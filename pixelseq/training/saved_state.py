@@ -48,14 +48,16 @@ def collect_tensors(
     Args:
         network: trained, as a data-parallel wrapper or bare.
         average: holds its averaged weights.
-        optimizer: of the network's parameters, after at least one step.
+        optimizer: of the network's parameters.
 
     Returns:
         Tensors by file and name.
     """
-    state: dict[str, Any] = get_optimizer_state_dict(network, optimizer, options=FULL)
-    of_parameters = state.get("state", {})
-    moments = {f"{name}/{key}": value for name, values in of_parameters.items() for key, value in values.items()}
+    moments = {}
+    if optimizer.state:  # without one, before its first step, asking for it would make one
+        state: dict[str, Any] = get_optimizer_state_dict(network, optimizer, options=FULL)
+        of_parameters = state.get("state", {})
+        moments = {f"{name}/{key}": value for name, values in of_parameters.items() for key, value in values.items()}
     return {
         "model.safetensors": dict(get_model_state_dict(network, options=FULL)),
         "average.safetensors": dict(get_model_state_dict(average, options=FULL)),
@@ -73,6 +75,8 @@ def restore_tensors(
     for path, tensor in tensors["optimizer.safetensors"].items():
         name, key = path.rsplit("/", 1)
         moments.setdefault(name, {})[key] = tensor
+    if not moments:
+        return
     names = {id(parameter): name.removeprefix("module.") for name, parameter in network.named_parameters()}
     groups = [
         {**group, "params": [names[id(parameter)] for parameter in group["params"]]} for group in optimizer.param_groups
@@ -104,6 +108,11 @@ def save_state(folder: Path, step: int, state: SavedState, keep: int) -> None:
         shutil.rmtree(old)
 
 
+def has_states(folder: Path) -> bool:
+    """Whether there are states, whole or not."""
+    return any(folder.glob("step_*"))
+
+
 def newest_state(folder: Path) -> tuple[SavedState | None, list[str]]:
     """The newest state that is whole, and a line for each newer one that is not.
 
@@ -128,5 +137,6 @@ def _read(path: Path) -> SavedState:
         data = (path / name).read_bytes()
         if hashlib.sha256(data).hexdigest() != digest:
             raise ValueError(f"{name} is not what was written")
-        tensors[name] = safetensors.torch.load(data)
+        # In one order on all processes, which put them back together.
+        tensors[name] = dict(sorted(safetensors.torch.load(data).items()))
     return SavedState(saved["progress"], tensors)

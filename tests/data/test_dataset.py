@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixelseq.data import DataOptions, Images, Store, View, load
+from pixelseq.data import DataOptions, Dataset, Images, Store, View, load
 from pixelseq.data.options import parse_size
 
 RAMP = torch.arange(48, dtype=torch.uint8).view(1, 6, 8)
@@ -113,3 +113,19 @@ def test_options_out_of_range_are_refused(fields: dict[str, object], message: st
     with pytest.raises(ValueError, match=message):
         DataOptions(**fields)  # type: ignore[arg-type]
     assert parse_size("3x40", "crop") == (3, 40)
+
+
+def test_a_fingerprint_tells_other_images() -> None:
+    def fingerprint(*images: Tensor, held_out: int = 1) -> str:
+        store = Store.of(images)
+        train, held = Images.of(store, np.arange(len(images) - held_out)), Images.of(store, np.arange(held_out))
+        return Dataset("some", 1, 48, train, held, held).fingerprint()
+
+    same = fingerprint(RAMP, RAMP, RAMP)
+    assert same == fingerprint(RAMP, RAMP.clone(), RAMP)
+    other = RAMP.clone()
+    other[0, 5, 7] = 0
+    assert same != fingerprint(RAMP, other, RAMP)
+    assert same != fingerprint(RAMP, RAMP)
+    assert same != fingerprint(RAMP, RAMP.view(1, 8, 6), RAMP)
+    assert same != fingerprint(RAMP, RAMP, RAMP, held_out=2)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from pixelseq import Likelihood, ModelConfig
 from pixelseq.cli import check_processes
 from pixelseq.data import load
-from pixelseq.files import remove_leftovers
+from pixelseq.files import locked, remove_leftovers, whole_folder
 from pixelseq.signals import Signals
 from pixelseq.training import (
     FiniteGuard,
@@ -40,6 +45,7 @@ from pixelseq.training import (
     stage_images,
     stage_model,
     start_from,
+    track_pictures,
     write_settings,
 )
 
@@ -75,8 +81,9 @@ def test_every_step_and_process_has_its_own_random_numbers() -> None:
     assert [draw(*place) for place in places] == drawn
 
 
+@pytest.mark.parametrize("steps", [0, 3])
 @pytest.mark.parametrize("name", ["adamw", "rmsprop"])
-def test_a_saved_state_holds_everything_that_training_needs(name: str, tmp_path: Path) -> None:
+def test_a_saved_state_holds_everything_that_training_needs(name: str, steps: int, tmp_path: Path) -> None:
     def build() -> tuple[torch.nn.Module, AveragedModel, torch.optim.Optimizer]:
         torch.manual_seed(0)
         model = small_model()
@@ -91,19 +98,24 @@ def test_a_saved_state_holds_everything_that_training_needs(name: str, tmp_path:
         average.update_parameters(model)
 
     one, other = build(), build()
-    for k in range(3):
+    for k in range(steps):
         step(*one, k)
     save_state(tmp_path, 3, SavedState({"best": 0.1 + 0.2}, collect_tensors(*one)), keep=1)
     saved, damaged = newest_state(tmp_path)
     assert saved is not None
     assert (saved.progress, damaged) == ({"best": 0.1 + 0.2}, [])
     restore_tensors(saved.tensors, *other)
+    unsaved = build()
+    for k in range(steps):
+        step(*unsaved, k)
     for k in range(3, 6):
+        step(*unsaved, k)
         step(*one, k)
         step(*other, k)
-    for module, restored in zip(one[:2], other[:2], strict=True):
-        for (key, tensor), found in zip(module.state_dict().items(), restored.state_dict().values(), strict=True):
-            assert torch.equal(tensor, found), key
+    for restored in (one, other):  # saving changes nothing either
+        for module, found in zip(unsaved[:2], restored[:2], strict=True):
+            for (key, tensor), value in zip(module.state_dict().items(), found.state_dict().values(), strict=True):
+                assert torch.equal(tensor, value), key
 
 
 def test_the_newest_states_are_kept_and_the_newest_whole_one_is_taken(tmp_path: Path) -> None:
@@ -154,26 +166,67 @@ def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     assert (tmp_path / "replaced/from").read_text() == "replaced"
 
 
+def test_a_folder_that_another_process_has_written_meanwhile_stays(tmp_path: Path) -> None:
+    for replace, expected in ((False, "theirs"), (True, "ours")):
+        with whole_folder(tmp_path / "folder", replace) as beside:
+            (beside / "from").write_text("ours")
+            with whole_folder(tmp_path / "folder") as theirs:
+                (theirs / "from").write_text("theirs")
+        assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+        assert (tmp_path / "folder/from").read_text() == expected
+
+
+def test_a_lock_is_held_by_one_process_and_ends_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "run/lock"
+    code = "import sys; from pathlib import Path; from pixelseq.files import locked\n"
+    code += "with locked(Path(sys.argv[1])): print(flush=True); input()"
+    command = [sys.executable, "-c", code, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(ValueError, match=r"another process is at work in .*/run"), locked(path):
+            pass
+        holder.kill()
+    for _ in range(2):
+        with locked(path):
+            pass
+
+
 def test_the_guard_stops_at_three_bad_steps_in_a_row() -> None:
     guard = FiniteGuard()
-    assert [guard.allows(norm, step) for step, norm in enumerate([1.0, float("nan"), float("inf"), 2.0])] == [
-        True,
-        False,
-        False,
-        True,
-    ]
-    assert not guard.allows(float("nan"), 5)
-    assert not guard.allows(float("nan"), 6)
+    finite = [True, False, False, True, False, False]
+    assert [guard.allows(step, True, gradient) for step, gradient in enumerate(finite)] == finite
+    guard = FiniteGuard(guard.bad_steps)  # as after a resume
     with pytest.raises(ValueError, match="3 steps in a row, the last of them step 7, are not finite"):
-        guard.allows(float("-inf"), 7)
+        guard.allows(7, True, False)
 
 
-def test_a_signal_is_noted_and_a_second_one_interrupts() -> None:
+def test_the_guard_leaves_overflow_to_the_scaler_but_no_loss_that_is_not_finite() -> None:
+    guard = FiniteGuard()
+    scales = [2.0**k for k in range(16, 0, -1)]
+    assert not any(guard.allows(step, True, False, scale) for step, scale in enumerate(scales))
+    assert [guard.allows(16, True, False, 1.0), guard.allows(17, True, False, 0.5)] == [False, False]
+    with pytest.raises(ValueError, match="the last of them step 18"):
+        guard.allows(18, True, False, 0.25)
+    guard = FiniteGuard()
+    assert not guard.allows(0, False, False, 65536.0)
+    assert not guard.allows(1, False, True, 65536.0)
+    with pytest.raises(ValueError, match="the last of them step 2"):
+        guard.allows(2, False, False, 65536.0)
+
+
+def test_a_signal_is_noted_and_one_seconds_later_interrupts(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with Signals() as signals:
+    with Signals("saving") as signals:
         assert signals.received is None
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert signals.received is signal.SIGTERM
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):  # passed on by a launcher, too
+            os.kill(os.getpid(), number)
+            assert signals.received is signal.SIGTERM
+        assert capfd.readouterr().err == "\nSIGTERM: saving\n"
+        later = time.monotonic() + 5
+        monkeypatch.setattr(time, "monotonic", lambda: later)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
@@ -193,6 +246,32 @@ def test_metrics_of_steps_that_are_taken_again_are_dropped(tmp_path: Path) -> No
     draw_curve(lines, tmp_path / "curve.png")
     with Image.open(tmp_path / "curve.png") as picture:
         assert picture.size == (840, 480)
+
+
+def test_trackers_get_pictures_as_they_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Tracker:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def log(self, values: dict[str, Any], step: int) -> None:
+            got.append((self.name, values, step))
+
+        def log_images(self, values: dict[str, Any], step: int, **more: str) -> None:
+            got.append((self.name, values, step))
+
+    got: list[tuple[str, dict[str, Any], int]] = []
+    monkeypatch.setitem(sys.modules, "trackio", SimpleNamespace(Image=lambda array: ("Image", array)))
+    names = ["tensorboard", "wandb", "trackio"]
+    accelerator = SimpleNamespace(trackers=[Tracker(name) for name in names])
+    track_pictures(accelerator, {"samples": Image.new("L", (5, 3), 7)}, 9)  # type: ignore[arg-type]
+    assert [(name, list(values), step) for name, values, step in got] == [(name, ["samples"], 9) for name in names]
+    for name, values, _ in got:
+        if name == "trackio":
+            kind, picture = values["samples"]
+            assert kind == "Image"
+        else:
+            (picture,) = values["samples"]
+        assert np.array_equal(picture, np.full((3, 5, 3), 7))
 
 
 def test_settings_are_read_back_and_conflicts_named(tmp_path: Path) -> None:
@@ -233,7 +312,7 @@ def test_stages_train_their_parts_on_their_halves(tmp_path: Path) -> None:
         start_from(stage_model(ModelConfig(hidden=5), "recurrent"), tmp_path / "run")
 
     images = load("digits").train
-    first, second = (stage_images(images, stage, seed=3) for stage in ("encoder", "recurrent"))  # type: ignore[arg-type]
+    first, second = (stage_images(images, stage) for stage in ("encoder", "recurrent"))  # type: ignore[arg-type]
     assert abs(len(first) - len(second)) <= 1
     assert sorted([*first.places, *second.places]) == sorted(images.places)  # type: ignore[union-attr]
     assert not np.array_equal(first.places, images.places[: len(first)])  # type: ignore[union-attr]
