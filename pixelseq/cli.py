@@ -22,12 +22,17 @@ def one_line_errors() -> Iterator[None]:
     """Turns what a user can get wrong into one line on stderr and exit code 2; PYTHONDEVMODE=1 shows all lines."""
     try:
         yield
-    except (ValueError, OSError) as error:
-        if sys.flags.dev_mode:
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:
+        if sys.flags.dev_mode or (isinstance(error, RuntimeError) and not _is_out_of_memory(error)):
             raise
+        memory = "out of memory: " if isinstance(error, MemoryError | RuntimeError) else ""
         process = f" (process {os.environ['RANK']})" if os.environ.get("WORLD_SIZE", "1") != "1" else ""
-        print(f"error{process}: " + " ".join(str(error).split()), file=sys.stderr)
+        print(f"error{process}: {memory}" + " ".join(str(error).split()), file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def set_up_torch(alone: bool = True) -> torch.device:
