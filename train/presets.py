@@ -159,11 +159,11 @@ PRESETS = {
         save_every=2000,
     ),
     # Table 4 of the paper: Diagonal BiLSTM, 7 layers, on binarised MNIST (79.20 nats). The net is the paper's, 65,858
-    # parameters; the optimiser is ours.
+    # parameters; the optimiser and the dropout are ours: 79.25 test nats, and 79.27 in 64,000 steps without dropout.
     "mnist_binary_diagonal": TrainConfig(
         images=STATIC_MNIST,
-        model=PAPER,
-        steps=64_000,
+        model=dataclasses.replace(PAPER, dropout=0.05),
+        steps=54_000,
         warmup=500,
         weight_decay=0.0,
         clip_norm=0.1,
