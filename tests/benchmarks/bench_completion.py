@@ -32,7 +32,8 @@ from pixelseq.data import load
 from pixelseq.images import completion_sheet, save_png
 
 PICTURED = 8
-"""Images on each sheet; behind the original and its known part, a completion for each number of particles."""
+"""Images on each sheet, evenly spaced; behind the original and its known part, a completion by each number of
+particles."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def main(arguments: Arguments) -> None:
     torch.testing.assert_close(-whole, each, rtol=1e-4, atol=1e-3)
     print(f"{len(test)} images of {list(test.shape[1:])}, {levels} levels, {float(each.mean()):.2f} nats an image")
     results = {}
+    shown = torch.linspace(0, len(test) - 1, min(PICTURED, len(test))).long()
     for name, known in masks(*test.shape[2:], arguments.seed).items():
         missing = int((~known).sum())
         of_mean = -frequencies.log().gather(0, test).sum(1)  # over colours, [N, H, W]
@@ -89,8 +91,8 @@ def main(arguments: Arguments) -> None:
             result[f"match_{count}"] = float((completed == test)[:, :, ~known].double().mean())
             result[f"conditional_nats_{count}"] = float((each + log_p).mean()) / missing
             result[f"seconds_{count}"] = seconds / len(test)
-            pictured.append(completed[:PICTURED])
-        rows = list(test[:PICTURED])
+            pictured.append(completed[shown])
+        rows = list(test[shown])
         sheet = completion_sheet(rows, [known] * len(rows), list(torch.stack(pictured, 1)), levels)
         save_png(sheet, arguments.out / f"{name}.png")
         results[name] = {key: round(value, 4) for key, value in result.items()}
