@@ -32,7 +32,7 @@ from tqdm import tqdm
 from pixelseq import ModelConfig, PixelRNN, sample, stream
 from pixelseq.animation import check_frames, frames, save_animation
 from pixelseq.checkpoint import newest
-from pixelseq.cli import check_out, check_processes, one_line_errors, set_up_torch
+from pixelseq.cli import LONGEST_WAIT, check_out, check_processes, one_line_errors, set_up_torch
 from pixelseq.images import check_pictures, sample_sheet, save_levels, save_png, to_picture
 from pixelseq.legend import check_text, save_text, to_text
 from pixelseq.signals import Signals
@@ -85,7 +85,7 @@ def main(arguments: Arguments) -> None:
             raise ValueError(f"--{name} is {value}; it must be at least 1")
     if arguments.animate is not None:
         check_animation(arguments.animate, num, arguments.height, arguments.width)
-    process = PartialState(cpu=not torch.cuda.is_available())
+    process = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)
     check_processes(process.num_processes, "-- sample/run.py")
     device = set_up_torch(alone=process.num_processes == 1)
     model = PixelRNN.from_pretrained(newest() if arguments.checkpoint is None else arguments.checkpoint).to(device)
