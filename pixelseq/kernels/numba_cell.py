@@ -110,29 +110,22 @@ def cell_backward(sums, before, carry, carry_at, grad_hidden, cell, gates, grad_
 def add_weight_gradient(grad_weight, first, hidden, p, grad_gates, q, distance, count, D):
     """Adds the outer products of h[p] and grad_gates[q] to the [D, 4D] gradient at flat index `first`.
 
-    Summed over `count` pixels, p and q moving on by `distance`: 4 features of h by 4 gates of LANES features at a
-    time, so that 16 accumulators stay in registers.
+    Summed over `count` pixels, p and q moving on by `distance`: 2 features of h by 4 gates of LANES features at a
+    time, so that 8 accumulators stay in registers.
     """
     G = 4 * D
-    for k in range(0, D, 4):
+    for k in range(0, D, 2):
         for d in range(0, D, LANES):
             at = first + k * G + d
             o0, f0, i0, g0 = load_row(grad_weight, at, D)
             o1, f1, i1, g1 = load_row(grad_weight, at + G, D)
-            o2, f2, i2, g2 = load_row(grad_weight, at + 2 * G, D)
-            o3, f3, i3, g3 = load_row(grad_weight, at + 3 * G, D)
             h, n = p * D + k, q * G + d
             for _ in range(count):
                 o, f, i, g = load_row(grad_gates, n, D)
                 h0, h1 = broadcast(hidden, h), broadcast(hidden, h + 1)
-                h2, h3 = broadcast(hidden, h + 2), broadcast(hidden, h + 3)
                 o0, f0, i0, g0 = fma(h0, o, o0), fma(h0, f, f0), fma(h0, i, i0), fma(h0, g, g0)
                 o1, f1, i1, g1 = fma(h1, o, o1), fma(h1, f, f1), fma(h1, i, i1), fma(h1, g, g1)
-                o2, f2, i2, g2 = fma(h2, o, o2), fma(h2, f, f2), fma(h2, i, i2), fma(h2, g, g2)
-                o3, f3, i3, g3 = fma(h3, o, o3), fma(h3, f, f3), fma(h3, i, i3), fma(h3, g, g3)
                 h += distance * D
                 n += distance * G
             store_row(grad_weight, at, D, o0, f0, i0, g0)
             store_row(grad_weight, at + G, D, o1, f1, i1, g1)
-            store_row(grad_weight, at + 2 * G, D, o2, f2, i2, g2)
-            store_row(grad_weight, at + 3 * G, D, o3, f3, i3, g3)

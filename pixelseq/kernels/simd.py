@@ -2,7 +2,7 @@
 
 Numba leaves vectorising to LLVM, which keeps no accumulator in registers across a loop and handles short rows of
 features number by number. With registers as values a kernel says what stays where. LLVM maps them to what the CPU has:
-16 float32 are one AVX-512 register, two of AVX2, four of NEON.
+8 float32 are one AVX2 register or two of NEON, 16 are one AVX-512 register.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.core.datamodel import models, register_default
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic
 
-LANES = 16
+LANES = 16 if binding.get_host_cpu_features().get("avx512f", False) else 8
+"""Kernels keep up to 14 vectors at hand, which 16 registers of AVX2 hold if each vector is one of them."""
 
 
 class Vector(types.Type):
