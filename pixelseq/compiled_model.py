@@ -13,7 +13,16 @@ from pixelseq.kernels.numba_layers import CONV, DIAGONAL, ROW
 from pixelseq.kernels.numba_op import run
 from pixelseq.kernels.pixel_walk import walk
 from pixelseq.kernels.simd import LANES
-from pixelseq.layers import ConvBlock, DiagonalBiLSTM, Head, LogisticMixtureHead, MaskedConv, ResidualBlock, RowLSTM
+from pixelseq.layers import (
+    ConvBlock,
+    DiagonalBiLSTM,
+    ExactLinear,
+    Head,
+    LogisticMixtureHead,
+    MaskedConv,
+    ResidualBlock,
+    RowLSTM,
+)
 from pixelseq.model import PixelRNN
 
 
@@ -85,8 +94,9 @@ class CompiledModel:
     def _colour(self, head: Head, c: int) -> list[int]:
         from_features, outputs = head.from_features[c], head.to_outputs[c]
         assert isinstance(from_features, nn.Linear)
-        assert isinstance(outputs, nn.Linear)
-        offsets = [self._add(*_linear(from_features)), 0, self._add(*_linear(outputs))]
+        assert isinstance(outputs, ExactLinear)
+        to_outputs = _affine(*outputs.weight_and_bias())
+        offsets = [self._add(*_linear(from_features)), 0, self._add(*to_outputs)]
         if c > 0:
             from_earlier = head.from_earlier[c - 1]
             assert isinstance(from_earlier, nn.Linear)
@@ -139,8 +149,12 @@ def _pad_rows(tensor: Tensor, count: int) -> Tensor:
 
 
 def _linear(linear: nn.Linear) -> tuple[Tensor, Tensor]:
+    return _affine(linear.weight, linear.bias)
+
+
+def _affine(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """A linear map's bias, and its weight [in, out]."""
-    return _pad(linear.bias), _pad_rows(_pad(linear.weight.T), _padded(linear.in_features))
+    return _pad(bias), _pad_rows(_pad(weight.T), _padded(weight.shape[1]))
 
 
 def _conv(conv: MaskedConv, features: int, gates: bool = False) -> list[Tensor]:

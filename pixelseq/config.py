@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from pixelseq.legend import check_legend
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 BlockName = Literal["row", "diagonal", "conv"]
 HeadName = Literal["categorical", "logistic_mixture"]

@@ -69,7 +69,7 @@ class PixelRNN(nn.Module):
         F, C, Q = config.features, config.channels, self.pixels.features
         if config.head == "logistic_mixture":
             return LogisticMixtureHead(F, C, config.head_features, config.levels, config.mixtures)
-        return CategoricalHead(F, C, Q, config.head_features, config.levels)
+        return CategoricalHead(F, C, Q, config.head_features, config.levels, ordered=config.pixels == "ordinal")
 
     @property
     def device(self) -> torch.device:

@@ -43,7 +43,7 @@ def test_a_field_out_of_range_is_named(fields: dict[str, object], message: str) 
     ("change", "message"),
     [
         ({"colour": 1}, "unknown keys: colour"),
-        ({"format_version": 99}, "format_version 99; this pixelseq reads 2"),
+        ({"format_version": 99}, "format_version 99; this pixelseq reads 3"),
         ({"format_version": None}, "format_version None"),
         ({"levels": "many"}, "levels is 'many'"),
         ({"blocks": "row"}, "blocks is 'row'"),

@@ -3,7 +3,7 @@
 from pixelseq.layers.causal_layer import CausalLayer, LayerState
 from pixelseq.layers.context_encoder import ContextEncoder
 from pixelseq.layers.diagonal_bilstm import DiagonalBiLSTM
-from pixelseq.layers.head import CategoricalHead, Head, LogisticMixtureHead
+from pixelseq.layers.head import CategoricalHead, ExactLinear, Head, LogisticMixtureHead
 from pixelseq.layers.masked_conv import ConvBlock, MaskedConv
 from pixelseq.layers.pixels import PixelEncoding
 from pixelseq.layers.residual import ResidualBlock, ResidualStack
@@ -15,6 +15,7 @@ __all__ = [
     "ContextEncoder",
     "ConvBlock",
     "DiagonalBiLSTM",
+    "ExactLinear",
     "Head",
     "LayerState",
     "LogisticMixtureHead",

@@ -19,10 +19,49 @@ from pixelseq.layers.logistic_mixture import mixture_log_prob
 class ExactLinear(nn.Linear):
     """A linear map outside autocast, with outputs of at least float32: bfloat16 cannot tell 256 levels apart."""
 
+    def weight_and_bias(self) -> tuple[Tensor, Tensor]:
+        """Of the map: [outputs, inputs] and [outputs]."""
+        return self.weight, self.bias
+
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            y = super().forward(x.to(self.weight.dtype))
+            weight, bias = self.weight_and_bias()
+            y = F.linear(x.to(weight.dtype), weight, bias)
         return y.to(torch.promote_types(y.dtype, torch.float32))
+
+
+class OrderedLogits(ExactLinear):
+    """Logits of ordered levels, as sums of cosines over them; any logits can be such a sum.
+
+    What is learned for a level holds nearly as well for its neighbours, which a weight for each level would have to
+    learn one by one. Here the weights are coefficients of cosines, and cosine k is 1 + 1/l_k high, l_k being the k-th
+    eigenvalue of second differences over levels: steps of one size bend the logits smoothly, up to a parabola as deep
+    as that of a normal distribution one level wide, and roughly where the data ask for it. A new map is an
+    `nn.Linear`'s.
+
+    Args:
+        features: inputs.
+        levels: V.
+    """
+
+    cosines: Tensor
+
+    def __init__(self, features: int, levels: int) -> None:
+        super().__init__(features, levels)
+        k = torch.arange(levels)
+        basis = (math.pi / levels * (k[:, None] + 0.5) * k).cos() * math.sqrt(2 / levels)  # [V, V], orthonormal
+        basis[:, 0] /= math.sqrt(2)
+        height = torch.ones(levels)
+        height[1:] += (2 * (math.pi / 2 / levels * k[1:]).sin()) ** -2
+        self.register_buffer("cosines", basis * height, persistent=False)
+        with torch.no_grad():
+            self.weight.copy_(basis.T @ self.weight / height[:, None])
+            self.bias.copy_(basis.T @ self.bias / height)
+
+    def weight_and_bias(self) -> tuple[Tensor, Tensor]:
+        coefficients = torch.cat([self.weight, self.bias[:, None]], dim=1).to(self.cosines.dtype)
+        weight, bias = (self.cosines @ coefficients).split([self.in_features, 1], dim=1)
+        return weight, bias[:, 0]
 
 
 class Head(nn.Module, ABC):
@@ -36,16 +75,16 @@ class Head(nn.Module, ABC):
         features: F.
         pixel_features: Q.
         hidden: width of the hidden layer.
-        outputs: numbers that describe the distribution of each colour; C of them.
+        to_outputs: from the hidden layer to the numbers that describe the distribution of each colour; C of them.
     """
 
-    def __init__(self, features: int, pixel_features: int, hidden: int, outputs: Sequence[int]) -> None:
+    def __init__(self, features: int, pixel_features: int, hidden: int, to_outputs: Sequence[ExactLinear]) -> None:
         super().__init__()
-        self.from_features = nn.ModuleList(nn.Linear(features, hidden) for _ in outputs)
+        self.from_features = nn.ModuleList(nn.Linear(features, hidden) for _ in to_outputs)
         self.from_earlier = nn.ModuleList(
-            nn.Linear(c * pixel_features, hidden, bias=False) for c in range(1, len(outputs))
+            nn.Linear(c * pixel_features, hidden, bias=False) for c in range(1, len(to_outputs))
         )
-        self.to_outputs = nn.ModuleList(ExactLinear(hidden, count) for count in outputs)
+        self.to_outputs = nn.ModuleList(to_outputs)
 
     def channel_outputs(self, features: Tensor, earlier: Tensor) -> Tensor:
         """The network of the colour that follows the c given ones.
@@ -92,10 +131,15 @@ class CategoricalHead(Head):
         pixel_features: Q.
         hidden: width of the hidden layer.
         levels: V.
+        ordered: whether neighbouring levels are alike.
     """
 
-    def __init__(self, features: int, channels: int, pixel_features: int, hidden: int, levels: int) -> None:
-        super().__init__(features, pixel_features, hidden, outputs=[levels] * channels)
+    def __init__(
+        self, features: int, channels: int, pixel_features: int, hidden: int, levels: int, ordered: bool
+    ) -> None:
+        # Two levels have one difference of logits, and nothing to be smooth.
+        kind = OrderedLogits if ordered and levels > 2 else ExactLinear
+        super().__init__(features, pixel_features, hidden, [kind(hidden, levels) for _ in range(channels)])
 
     def channel_log_probs(self, features: Tensor, earlier: Tensor) -> Tensor:
         return self.channel_outputs(features, earlier).log_softmax(-1)
@@ -121,7 +165,7 @@ class LogisticMixtureHead(Head):
 
     def __init__(self, features: int, channels: int, hidden: int, levels: int, mixtures: int) -> None:
         # A component of colour c has a logit, a mean, a log-scale and c coefficients; Q = 1, a number in [-1, 1].
-        super().__init__(features, 1, hidden, outputs=[(3 + c) * mixtures for c in range(channels)])
+        super().__init__(features, 1, hidden, [ExactLinear(hidden, (3 + c) * mixtures) for c in range(channels)])
         self.levels = levels
         self.mixtures = mixtures
         with torch.no_grad():

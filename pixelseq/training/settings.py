@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pixelseq.config import FORMAT_VERSION
 from pixelseq.files import whole_file
 
 SETTINGS = "training.json"
@@ -54,7 +55,8 @@ def fill(config: T, values: dict[str, Any]) -> T:
 def write_settings(folder: Path, preset: str, config: Any) -> None:
     """Writes training.json."""
     with whole_file(folder / SETTINGS) as beside:
-        beside.write_text(json.dumps({"preset": preset, **flatten(config)}, indent=2) + "\n")
+        about = {"format_version": FORMAT_VERSION, "preset": preset}
+        beside.write_text(json.dumps(about | flatten(config), indent=2) + "\n")
 
 
 def read_settings(folder: Path, preset: str, config: T) -> T | None:
@@ -73,7 +75,9 @@ def read_settings(folder: Path, preset: str, config: T) -> T | None:
         return None
     try:
         values = json.loads(path.read_text())
-        begun = values.pop("preset")
+        version, begun = values.pop("format_version", None), values.pop("preset")
+        if version != FORMAT_VERSION:
+            raise ValueError(f"it is of format_version {version}, this pixelseq goes on with {FORMAT_VERSION}")
         saved = fill(config, values)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ValueError(f"{path} cannot be read: {error}; choose another folder with --out") from error

@@ -104,7 +104,9 @@ def test_encoder_step_equals_forward(size: tuple[int, int]) -> None:
 def test_the_head_sees_the_features_and_the_earlier_colours(channels: int, name: str) -> None:
     Q = 5 if name == "categorical-categorical" else 1
     mixture = name == "logistic-mixture"
-    head = (LogisticMixtureHead(6, channels, 16, 3, 2) if mixture else CategoricalHead(6, channels, Q, 16, 3)).double()
+    head = (
+        LogisticMixtureHead(6, channels, 16, 3, 2) if mixture else CategoricalHead(6, channels, Q, 16, 3, ordered=True)
+    ).double()
     of_colours = torch.zeros(channels, channels, dtype=torch.bool)
     of_features = torch.zeros(channels, 6, dtype=torch.bool)
     for _ in range(8):

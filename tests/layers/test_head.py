@@ -21,7 +21,7 @@ FEATURES = 6
 def build(name: str, channels: int, levels: int) -> Head:
     """A head of that name for ordinal pixels."""
     if name == "categorical":
-        return CategoricalHead(FEATURES, channels, 1, 16, levels)
+        return CategoricalHead(FEATURES, channels, 1, 16, levels, ordered=True)
     return LogisticMixtureHead(FEATURES, channels, 16, levels, mixtures=5)
 
 
