@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import zlib
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from PIL.PngImagePlugin import PngImageFile
 
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+PLAIN = {b"\x08\0\0\0\0": 1, b"\x08\2\0\0\0": 3}
+"""What a PNG's header says of 8-bit gray and RGB pixels that are not interlaced, and their channels."""
 # Pillow would hand other formats, such as EPS, to programs outside.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
 SUFFIXES = frozenset(
@@ -42,14 +45,24 @@ def decode_picture(
     """
     try:
         encoded = content if isinstance(content, bytes) else content.read_bytes()
-        picture = _open(encoded)
+        if size is None and (plain := _plain_png(encoded, channels)) is not None:
+            return plain, False
+        picture = Image.open(io.BytesIO(encoded), formats=FORMATS)
         picture.load()
         bilevel = picture.mode == "1" and size is None
         return _pixels(picture, channels, size), bilevel
     except UnidentifiedImageError:
         raise ValueError(f"no picture that can be decoded: none of {', '.join(FORMATS)}") from None
     # Pillow raises many kinds for damaged files.
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError) as error:
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        IndexError,
+        Image.DecompressionBombError,
+        imagecodecs.SpngError,
+    ) as error:
         raise ValueError(f"no picture that can be decoded: {error}") from error
 
 
@@ -78,15 +91,28 @@ def decode_grid(values: object) -> np.ndarray:
     return grid.astype(np.uint8).reshape(-1, *grid.shape[-2:])
 
 
-def _open(encoded: bytes) -> Image.Image:
-    """Opens a picture, a PNG without asking which format it is: of small ones that saves a tenth of the time."""
-    file = io.BytesIO(encoded)
-    if encoded.startswith(PNG):
-        picture = PngImageFile(file)
-        width, height = picture.size
-        if width * height <= (Image.MAX_IMAGE_PIXELS or 0):
-            return picture
-    return Image.open(file, formats=FORMATS)
+def _plain_png(encoded: bytes, channels: int | None) -> np.ndarray | None:
+    """Decodes a PNG of 8-bit gray or RGB pixels and nothing else, which needs no Pillow: several times as fast.
+
+    Args:
+        encoded: any bytes.
+        channels: as in `decode_picture`.
+
+    Returns:
+        uint8 [C, H, W], or None for any other file.
+    """
+    width, height, kind = encoded[16:20], encoded[20:24], PLAIN.get(encoded[24:29])
+    if kind is None or channels not in (None, kind) or not encoded.startswith(PNG):
+        return None
+    # After its header, of 33 bytes, one chunk of pixels and the end, each with a length before and a checksum after.
+    end = 41 + int.from_bytes(encoded[33:37])
+    checksum = zlib.crc32(encoded[37:end]).to_bytes(4)
+    if encoded[37:41] != b"IDAT" or encoded[end : end + 4] != checksum or encoded[end + 8 : end + 12] != b"IEND":
+        return None
+    if int.from_bytes(width) * int.from_bytes(height) > (Image.MAX_IMAGE_PIXELS or 0):
+        return None
+    pixels: np.ndarray = imagecodecs.spng_decode(encoded)
+    return pixels[None] if kind == 1 else pixels.transpose(2, 0, 1)
 
 
 def _pixels(picture: Image.Image, channels: int | None, size: tuple[int, int] | None) -> np.ndarray:

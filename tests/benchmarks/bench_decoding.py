@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_decoding.py
 
-Checks first that what comes back is what was written. One core; Pillow alone, opening and loading the same bytes in the
-same run, bounds what decoding can reach. Last line: JSON.
+Checks first that what comes back is what was written. One core; beside it Pillow, opening and loading the same bytes in
+the same run. Last line: JSON.
 """
 
 from __future__ import annotations

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from pixelseq.data.decode import decode_grid, decode_picture
+from pixelseq.data.decode import _plain_png, decode_grid, decode_picture
 
 
 def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -32,6 +34,49 @@ def test_gray_and_colour_come_as_they_are() -> None:
     np.testing.assert_array_equal(three, np.stack([GRAY] * 3))
     one, _ = decode_picture(encoded(Image.new("RGB", (1, 1), (255, 0, 0))), channels=1)
     assert one.tolist() == [[[76]]]  # the luma of pure red, 0.299 * 255
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("size", [(1, 1), (28, 28), (3, 50), (300, 200)])
+def test_plain_pngs_are_decoded_without_pillow_to_the_same(mode: str, size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).integers(256, size=(size[1], size[0], 3), dtype=np.uint8)
+    picture = Image.fromarray(noise).convert(mode)
+    expected = np.asarray(picture).reshape(size[1], size[0], -1).transpose(2, 0, 1)
+    for content in (encoded(picture), encoded(picture, compress_level=0)):
+        if content.count(b"IDAT") == 1:  # Pillow writes pieces of 64 KiB
+            np.testing.assert_array_equal(_plain_png(content, None), expected)
+        np.testing.assert_array_equal(decode_picture(content)[0], expected)
+
+
+def test_pngs_of_more_than_plain_pixels_are_left_to_pillow() -> None:
+    gray, note = Image.fromarray(GRAY), PngInfo()
+    note.add_text("Software", "a program")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    plain = encoded(gray)
+    others = [
+        encoded(gray, transparency=7),
+        encoded(gray, pnginfo=note),
+        encoded(gray, exif=turned),
+        encoded(gray.convert("P")),
+        encoded(gray.convert("1")),
+        encoded(gray.convert("LA")),
+        encoded(gray, "TIFF"),
+        plain.replace(b"IDAT", b"iDAT"),
+        plain[:20],
+        b"",
+    ]
+    assert _plain_png(plain, None) is not None
+    assert _plain_png(plain, 3) is None
+    assert [_plain_png(content, None) for content in others] == [None] * len(others)
+
+
+def test_a_plain_png_whose_pixels_do_not_unpack_is_refused() -> None:
+    chunk = b"IDAT" + zlib.compress(b"\0 too few")
+    content = encoded(Image.fromarray(GRAY))[:33] + (len(chunk) - 4).to_bytes(4) + chunk
+    content += zlib.crc32(chunk).to_bytes(4) + b"\0\0\0\0IEND\xaeB`\x82"
+    with pytest.raises(ValueError, match="no picture that can be decoded: spng"):
+        decode_picture(content)
 
 
 def test_one_bit_is_black_and_white() -> None:
