@@ -11,16 +11,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-import torch
 import tyro
-from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs
 
 from pixelseq import PixelRNN
 from pixelseq.checkpoint import newest
-from pixelseq.cli import LONGEST_WAIT, check_processes, one_line_errors, set_up_torch
+from pixelseq.cli import one_line_errors
 from pixelseq.data import DataOptions, Images, load
-from pixelseq.training import evaluate_shared
+from pixelseq.training import evaluate_shared, join_processes
 
 
 @dataclass(frozen=True)
@@ -36,11 +33,7 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    accelerator = Accelerator(
-        cpu=not torch.cuda.is_available(), kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)]
-    )
-    check_processes(accelerator.num_processes, "train/evaluate.py")
-    set_up_torch(alone=accelerator.num_processes == 1)
+    accelerator = join_processes("train/evaluate.py")
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(accelerator.device)
     with accelerator.local_main_process_first():  # which decodes for all of its machine
         data = load(arguments.images)

@@ -1,4 +1,4 @@
-"""Training configurations by name."""
+"""Training configurations by name, and from a command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from typing import Annotated, Literal
 import tyro
 
 from pixelseq import ModelConfig
+from pixelseq.checkpoint import CHECKPOINT
 from pixelseq.data import DataOptions
+from pixelseq.training import STATES, check_agreement, has_states, read_settings
+
+FOLLOWING = ("channels", "levels", "legend")
+"""Fields of the model that the data decides."""
 
 
 @dataclass(frozen=True)
@@ -223,3 +228,35 @@ PRESETS = {
         tall_height=84,
     ),
 }
+
+
+def configure(arguments: list[str], about: str) -> tuple[str, TrainConfig, Path]:
+    """The preset and what is asked for of it, and the run's folder; a run that was begun goes on with its own settings.
+
+    Args:
+        arguments: of the command line: the preset, "digits" where it is left out, and flags.
+        about: shown by --help.
+
+    Raises:
+        ValueError: no such preset, or flags that do not go with it or with the run in the folder.
+    """
+    arguments = list(arguments)
+    preset = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "digits"
+    if preset not in PRESETS:
+        raise ValueError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
+    config = tyro.cli(TrainConfig, default=PRESETS[preset], args=arguments, description=about)
+    if any(getattr(config.model, name) != getattr(PRESETS[preset].model, name) for name in FOLLOWING):
+        raise ValueError(
+            "--model.channels, --model.levels and --model.legend follow the data; choose --channels and --levels"
+        )
+    folder = config.out or Path("runs") / preset
+    begun = read_settings(folder, preset, PRESETS[preset])
+    if begun is not None:
+        # Flags that are not given again count as they did before. Until its first state a run can be begun otherwise.
+        config = tyro.cli(TrainConfig, default=begun, args=arguments)
+        if has_states(folder / STATES):
+            check_agreement(config, begun, folder)
+        return preset, config, folder
+    if (folder / CHECKPOINT).exists():
+        raise ValueError(f"{folder} already holds a trained model; choose another folder with --out, or delete it")
+    return preset, config, folder

@@ -9,108 +9,65 @@ Presets: PRESETS. Ends with one JSON line; everything else is in runs/PRESET.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import math
 import os
 import sys
 import time
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
-import tyro
 from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs, gather_object
-from presets import PRESETS, TrainConfig
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
+from presets import PRESETS, TrainConfig, configure
 
 from pixelseq import Likelihood, PixelRNN
 from pixelseq.checkpoint import CHECKPOINT
-from pixelseq.cli import LONGEST_WAIT, check_processes, one_line_errors, set_up_torch
+from pixelseq.cli import one_line_errors
 from pixelseq.data import Dataset, Images, load, training_batches
 from pixelseq.files import locked, remove_leftovers, whole_file
 from pixelseq.images import check_pictures, save_png
 from pixelseq.signals import Signals, end_with_launcher
 from pixelseq.training import (
     ADVICE,
-    FiniteGuard,
-    ImageNats,
+    STATES,
     Metrics,
-    SavedState,
+    Progress,
+    RunState,
     any_process,
     backward,
     build_optimizer,
-    check_agreement,
-    collect_tensors,
     draw_curve,
     draw_pictures,
     evaluate_shared,
     freeze_encoder,
     has_states,
-    newest_state,
+    join_processes,
+    progress_bar,
     read_metrics,
-    read_settings,
-    restore_tensors,
-    save_state,
     schedule_factor,
     seed_step,
     set_learning_rate,
     stage_images,
     stage_model,
+    stage_note,
     start_from,
-    total,
     track_pictures,
-    whole,
     write_settings,
 )
 
 LOG_EVERY = 50
-METRICS, RESULT, STATES, LOCK = "metrics.jsonl", "result.json", "state", "lock"
-FOLLOWING = ("channels", "levels", "legend")
-"""Fields of the model that the data decides."""
+METRICS, RESULT, LOCK = "metrics.jsonl", "result.json", "lock"
 SAVING = "saving the state, then ending; another signal after 5 seconds ends at once"
 UNSUPPORTED = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
 """Of accelerate's kinds of training; version 2 of FSDP is supported."""
 PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
-@dataclass
-class Progress:
-    """How far a run has come; what is no tensor of its saved state."""
-
-    data: str | None = None
-    """Fingerprint of the data set."""
-    step: int = 0
-    trained: int = 0
-    """Images trained on."""
-    best: float | None = None
-    """Bits/dim of the best validation."""
-    without_gain: int = 0
-    """Validations since then."""
-    bad_steps: int = 0
-    """The last ones, left out since they are not finite."""
-    seconds: float = 0.0
-    validation_seconds: float = 0.0
-    windows: list[list[float]] = field(default_factory=list)
-    """Nats, images and values of each process since the last line of metrics."""
-    scaler: dict[str, Any] | None = None
-    """Of float16's gradients."""
-    end: str | None = None
-    """The flag that training has ended by."""
-
-
 def main() -> None:
-    arguments = sys.argv[1:]
-    preset = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "digits"
     end_with_launcher()
     with one_line_errors():
-        if preset not in PRESETS:
-            raise ValueError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
-        config, folder = configure(preset, arguments)
+        preset, config, folder = configure(sys.argv[1:], (__doc__ or "").replace("PRESETS", ", ".join(PRESETS)))
         if not (folder / RESULT).exists():
             run(preset, config, folder)
         elif os.environ.get("RANK", "0") == "0":
@@ -118,39 +75,12 @@ def main() -> None:
             print((folder / RESULT).read_text().strip())
 
 
-def configure(preset: str, arguments: list[str]) -> tuple[TrainConfig, Path]:
-    """What is asked for, and the run's folder; a run that was begun goes on with its own settings."""
-    about = (__doc__ or "").replace("PRESETS", ", ".join(PRESETS))
-    config = tyro.cli(TrainConfig, default=PRESETS[preset], args=arguments, description=about)
-    if any(getattr(config.model, name) != getattr(PRESETS[preset].model, name) for name in FOLLOWING):
-        raise ValueError(
-            "--model.channels, --model.levels and --model.legend follow the data; choose --channels and --levels"
-        )
-    folder = config.out or Path("runs") / preset
-    begun = read_settings(folder, preset, PRESETS[preset])
-    if begun is not None:
-        # Flags that are not given again count as they did before. Until its first state a run can be begun otherwise.
-        config = tyro.cli(TrainConfig, default=begun, args=arguments)
-        if has_states(folder / STATES):
-            check_agreement(config, begun, folder)
-        return config, folder
-    if (folder / CHECKPOINT).exists():
-        raise ValueError(f"{folder} already holds a trained model; choose another folder with --out, or delete it")
-    return config, folder
-
-
 def run(preset: str, asked: TrainConfig, folder: Path) -> None:
     """Builds, trains, evaluates, and writes the run's folder."""
-    if asked.track is not None and importlib.util.find_spec(asked.track) is None:
-        raise ValueError(f"--track {asked.track} needs the package {asked.track}; install it by pip")
-    accelerator = Accelerator(
-        cpu=not torch.cuda.is_available(),
-        mixed_precision=PRECISIONS[asked.precision],
-        log_with=asked.track,
-        project_dir=folder,
-        kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
+    accelerator = join_processes(
+        "train/run.py", asked.track, mixed_precision=PRECISIONS[asked.precision], project_dir=folder
     )
-    check_processes(accelerator.num_processes, "train/run.py")
+    main_process = accelerator.is_main_process
     if accelerator.distributed_type in UNSUPPORTED and not accelerator.is_fsdp2:
         kind = accelerator.distributed_type.value
         raise ValueError(f"accelerate's {kind} is not supported as it is set up; train/fsdp.yaml shards the weights")
@@ -158,7 +88,6 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
         raise ValueError(
             f"--batch-size is {asked.batch_size}; {accelerator.num_processes} processes need one image each"
         )
-    set_up_torch(alone=accelerator.num_processes == 1)
     with accelerator.local_main_process_first():  # which decodes for all of its machine
         data = load(asked.images)
     if asked.stage_split:
@@ -168,7 +97,6 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
     config = follow(asked, data)
     check_pictures(config.model.channels, config.model.levels, config.model.pixels)
     model = build_model(config, folder)
-    main_process = accelerator.is_main_process
     with locked(folder / LOCK) if main_process else nullcontext():
         if main_process:
             for note in data.notes:
@@ -220,44 +148,15 @@ def train(
         How far it came, and the name of the signal that stopped it.
     """
     rank, world, main_process = accelerator.process_index, accelerator.num_processes, accelerator.is_main_process
-    saved, damaged = newest_state(folder / STATES)
-    progress = Progress(**saved.progress) if saved else Progress()
-    fingerprint = data.fingerprint()
-    if progress.data not in (None, fingerprint):
-        raise ValueError(f"{data.name} has other images than when {folder} was begun; choose another folder with --out")
-    progress.data = fingerprint
-    if main_process and (saved or damaged):
-        print("; ".join([*damaged, f"going on after step {progress.step}"]), file=sys.stderr)
-    plain = build_optimizer(config.optimizer, model.parameters(), config.learning_rate, config.weight_decay)
-    loss = ImageNats(model)
-    if config.compile:
-        loss.compile()
-    # Whole on every process, while its model may be sharded.
-    average = AveragedModel(model, accelerator.device, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
-    averaged = average.module
-    assert isinstance(averaged, PixelRNN)
-    network, optimizer = accelerator.prepare(loss, plain)
-    scaler = accelerator.scaler  # of float16's gradients, and None otherwise
+    optimizer = build_optimizer(config.optimizer, model.parameters(), config.learning_rate, config.weight_decay)
+    state = RunState(accelerator, model, optimizer, config.ema_decay, config.compile)
+    state.resume(folder / STATES, data)
+    progress = state.progress
     if main_process and config.stage != "joint":
-        trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-        parts = "encoder and head" if config.stage == "encoder" else "blocks and head"
-        parts += ", encoder too" if config.stage == "recurrent" and not config.freeze_encoder else ""
-        print(f"stage {config.stage} trains {parts}: {trained} parameters", file=sys.stderr)
-
-    window = torch.zeros(3, dtype=torch.float64, device=accelerator.device)  # nats, images, values since the last line
-    if saved:
-        restore_tensors(saved.tensors, network, average, plain)
-        if scaler is not None and progress.scaler:
-            scaler.load_state_dict(progress.scaler)
-        if len(progress.windows) == world:
-            window += window.new_tensor(progress.windows[rank])
-        elif main_process:
-            window += window.new_tensor(progress.windows).sum(0)
-
+        print(stage_note(model, config.stage), file=sys.stderr)
     batches = training_batches(
         data.train, config.batch_size, config.seed, config.batch_pixels, start=progress.step, rank=rank, world=world
     )
-    guard = FiniteGuard(progress.bad_steps)
     with (
         Signals(SAVING if main_process else None) as signals,
         Metrics(folder / METRICS, accelerator, progress.step, progress.seconds) as metrics,
@@ -266,56 +165,38 @@ def train(
         while progress.end is None:
             seed_step(config.seed, progress.step, rank)
             factor = schedule_factor(config.schedule, progress.step, config.warmup, config.steps)
-            set_learning_rate(plain, config.learning_rate * factor)
-            sums = backward(accelerator, network, next(batches), config.accumulate)
-            norm = accelerator.clip_grad_norm_(network.parameters(), config.clip_norm)
-            step = progress.step = progress.step + 1
+            set_learning_rate(optimizer, config.learning_rate * factor)
+            sums = backward(accelerator, state.network, next(batches), config.accumulate)
+            norm = accelerator.clip_grad_norm_(state.network.parameters(), config.clip_norm)
             late = config.minutes is not None and metrics.seconds > 60 * config.minutes
             wild_loss, wild_gradient = not math.isfinite(sums[0]), not math.isfinite(norm)
             interrupted, late, wild_loss, wild_gradient = any_process(
                 accelerator, signals.received is not None, late, wild_loss, wild_gradient
             )
-            scale = 1.0 if scaler is None else scaler.get_scale()
-            if guard.allows(step, not wild_loss, not wild_gradient, scale):
-                window += sums
-                optimizer.step()
-                average.update_parameters(whole(model))
-            elif scaler is not None:
-                scaler.update()  # to a lower scale, where gradients overflowed
-            optimizer.zero_grad()
+            state.step(sums, not wild_loss, not wild_gradient)
+            step = progress.step
             bar.update()
 
             if step >= config.steps or late:
                 progress.end = "--steps" if step >= config.steps else "--minutes"
             if step % config.validate_every == 0 or progress.end is not None:
                 began = time.monotonic()
-                held_out = evaluate_shared(accelerator, averaged, data.validation)
+                held_out = evaluate_shared(accelerator, state.averaged, data.validation)
                 if not math.isfinite(held_out.nll_nats):
                     raise ValueError(f"the validation after step {step} is not finite; {ADVICE}")
                 metrics.write("validation", step, held_out)
                 progress.validation_seconds += time.monotonic() - began
-                progress.without_gain += 1
-                if progress.best is None or held_out.bits_per_dim < progress.best:
-                    progress.best, progress.without_gain = held_out.bits_per_dim, 0
-                    if main_process:
-                        averaged.save_pretrained(folder / CHECKPOINT)
+                if state.note_validation(held_out.bits_per_dim) and main_process:
+                    state.averaged.save_pretrained(folder / CHECKPOINT)
                 progress.end = progress.end or reached(config, held_out, progress)
             if step % LOG_EVERY == 0 or progress.end is not None:
-                seen = total(accelerator, window)
-                window.zero_()
-                progress.trained += seen.images
+                seen = state.close_window()
                 if seen.images:  # none where every step was left out
                     metrics.write("train", step, seen, learning_rate=config.learning_rate * factor)
                     held = "" if progress.best is None else f", best validation {progress.best:.3f}"
                     bar.set_postfix_str(f"nats {seen.nats_per_image:.2f}, bits/dim {seen.bits_per_dim:.3f}{held}")
             if step % config.save_every == 0 or progress.end is not None or interrupted:
-                progress.seconds, progress.bad_steps = metrics.seconds, guard.bad_steps
-                progress.windows = gather_object([window.tolist()])
-                progress.scaler = None if scaler is None else scaler.state_dict()
-                tensors = collect_tensors(network, average, plain)
-                if main_process:
-                    save_state(folder / STATES, step, SavedState(asdict(progress), tensors), config.keep)
-                accelerator.wait_for_everyone()
+                state.save(folder / STATES, metrics.seconds, config.keep)
             if interrupted and progress.end is None:
                 return progress, signals.received.name if signals.received else "a signal to another process"
     return progress, None
@@ -330,13 +211,6 @@ def reached(config: TrainConfig, held_out: Likelihood, progress: Progress) -> st
     if config.patience is not None and progress.without_gain >= config.patience:
         return "--patience"
     return None
-
-
-def progress_bar(steps: int, done: int, accelerator: Accelerator) -> tqdm:
-    """A bar on the main process of each machine; a log file needs fewer lines than a terminal."""
-    interval = 0.5 if sys.stderr.isatty() else 10  # seconds
-    hidden = not accelerator.is_local_main_process
-    return tqdm(total=steps, initial=done, unit="step", mininterval=interval, disable=hidden)
 
 
 def finish(config: TrainConfig, data: Dataset, folder: Path, accelerator: Accelerator, progress: Progress) -> None:

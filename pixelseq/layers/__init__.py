@@ -3,7 +3,7 @@
 from pixelseq.layers.causal_layer import CausalLayer, LayerState
 from pixelseq.layers.context_encoder import ContextEncoder
 from pixelseq.layers.diagonal_bilstm import DiagonalBiLSTM
-from pixelseq.layers.head import CategoricalHead, ExactLinear, Head, LogisticMixtureHead
+from pixelseq.layers.head import CategoricalHead, ExactLinear, Head, LogisticMixtureHead, OrderedLogits
 from pixelseq.layers.masked_conv import ConvBlock, MaskedConv
 from pixelseq.layers.pixels import PixelEncoding
 from pixelseq.layers.residual import ResidualBlock, ResidualStack
@@ -20,6 +20,7 @@ __all__ = [
     "LayerState",
     "LogisticMixtureHead",
     "MaskedConv",
+    "OrderedLogits",
     "PixelEncoding",
     "ResidualBlock",
     "ResidualStack",

@@ -33,11 +33,10 @@ class ExactLinear(nn.Linear):
 class OrderedLogits(ExactLinear):
     """Logits of ordered levels, as sums of cosines over them; any logits can be such a sum.
 
-    What is learned for a level holds nearly as well for its neighbours, which a weight for each level would have to
-    learn one by one. Here the weights are coefficients of cosines, and cosine k is 1 + 1/l_k high, l_k being the k-th
-    eigenvalue of second differences over levels: steps of one size bend the logits smoothly, up to a parabola as deep
-    as that of a normal distribution one level wide, and roughly where the data ask for it. A new map is an
-    `nn.Linear`'s.
+    A weight a level is learned level by level, though what holds for a level nearly holds for its neighbours. Here the
+    weights are coefficients of cosines, and cosine k is 1 + 1/l_k high, l_k being the k-th eigenvalue of the second
+    difference over levels: an optimiser that moves all coefficients alike moves the second differences of the logits
+    alike, and so the logits smoothly. A new map is drawn as an `nn.Linear`.
 
     Args:
         features: inputs.
@@ -48,15 +47,15 @@ class OrderedLogits(ExactLinear):
 
     def __init__(self, features: int, levels: int) -> None:
         super().__init__(features, levels)
-        k = torch.arange(levels)
+        k = torch.arange(levels, dtype=torch.float64)
         basis = (math.pi / levels * (k[:, None] + 0.5) * k).cos() * math.sqrt(2 / levels)  # [V, V], orthonormal
         basis[:, 0] /= math.sqrt(2)
-        height = torch.ones(levels)
+        height = torch.ones_like(k)
         height[1:] += (2 * (math.pi / 2 / levels * k[1:]).sin()) ** -2
-        self.register_buffer("cosines", basis * height, persistent=False)
+        self.register_buffer("cosines", (basis * height).to(self.weight.dtype), persistent=False)
         with torch.no_grad():
-            self.weight.copy_(basis.T @ self.weight / height[:, None])
-            self.bias.copy_(basis.T @ self.bias / height)
+            self.weight.copy_(basis.T @ self.weight.double() / height[:, None])
+            self.bias.copy_(basis.T @ self.bias.double() / height)
 
     def weight_and_bias(self) -> tuple[Tensor, Tensor]:
         coefficients = torch.cat([self.weight, self.bias[:, None]], dim=1).to(self.cosines.dtype)

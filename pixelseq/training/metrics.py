@@ -1,8 +1,9 @@
-"""What a run measures: a JSON line each, the same to a tracker, and a picture of the curve at the end."""
+"""What a run measures: a bar, a JSON line each, the same to a tracker, and a picture of the curve at the end."""
 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from pixelseq.files import whole_file
 from pixelseq.likelihood import Likelihood
@@ -57,6 +59,13 @@ class Metrics:
         if self.file:
             line = {"split": split, "step": step, **numbers, "seconds": round(self.seconds, 2)}
             print(json.dumps(line), file=self.file, flush=True)
+
+
+def progress_bar(steps: int, done: int, accelerator: Accelerator) -> tqdm:
+    """A bar of the steps on the main process of each machine; a log file needs fewer lines than a terminal."""
+    interval = 0.5 if sys.stderr.isatty() else 10  # seconds
+    hidden = not accelerator.is_local_main_process
+    return tqdm(total=steps, initial=done, unit="step", mininterval=interval, disable=hidden)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

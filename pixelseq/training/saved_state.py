@@ -26,6 +26,8 @@ from torch.distributed.checkpoint.state_dict import (
 
 from pixelseq.files import whole_folder
 
+STATES = "state"
+"""Of a run's folder, the one with its states."""
 PROGRESS = "progress.json"
 FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
 

@@ -52,6 +52,15 @@ def freeze_encoder(model: PixelRNN) -> None:
     model.encoder.requires_grad_(False)
 
 
+def stage_note(model: PixelRNN, stage: str) -> str:
+    """What a stage trains, and how many parameters, in a line."""
+    count = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    parts = "encoder and head" if stage == "encoder" else "blocks and head"
+    frozen = not any(parameter.requires_grad for parameter in model.encoder.parameters())
+    parts += ", encoder too" if stage == "recurrent" and not frozen else ""
+    return f"stage {stage} trains {parts}: {count} parameters"
+
+
 def stage_images(images: Images, stage: str) -> Images:
     """The half of the training images that stage "encoder" or "recurrent" trains on; the two have none in common.
 

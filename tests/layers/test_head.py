@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pixelseq import ModelConfig, PixelRNN
-from pixelseq.layers import CategoricalHead, Head, LogisticMixtureHead, PixelEncoding
+from pixelseq.layers import CategoricalHead, ExactLinear, Head, LogisticMixtureHead, OrderedLogits, PixelEncoding
 
 LEVELS = [2, 5, 17, 256]
 FEATURES = 6
@@ -45,6 +45,54 @@ def test_probabilities_sum_to_one_and_the_closed_form_is_in_the_table(
     for c in range(channels):
         stepped = head.channel_log_probs(features, pixels[..., :c, :])
         torch.testing.assert_close(stepped, table[..., c, :], rtol=tolerance, atol=tolerance)
+
+
+@torch.no_grad()
+def test_logits_of_ordered_levels_are_cosines_over_them() -> None:
+    logits = OrderedLogits(1, levels=4).double()
+    level = torch.arange(4, dtype=torch.float64)
+    for k in range(4):
+        logits.weight.zero_()
+        logits.bias.zero_()
+        logits.bias[k] = 1
+        height = 1 + (1 / (2 * math.sin(math.pi * k / 8)) ** 2 if k else 0)
+        cosine = height * math.sqrt(0.5 if k else 0.25) * (math.pi / 4 * k * (level + 0.5)).cos()
+        found = logits(torch.zeros(1, dtype=torch.float64))
+        torch.testing.assert_close(found, cosine, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("levels", [3, 17, 256])
+@torch.no_grad()
+def test_new_ordered_logits_are_a_linear_maps(levels: int) -> None:
+    """Whatever is drawn for a linear map, cosines can be: none of its freedom is lost."""
+    torch.manual_seed(0)
+    linear = ExactLinear(6, levels)
+    torch.manual_seed(0)
+    logits = OrderedLogits(6, levels)
+    x = torch.randn(5, 6)
+    torch.testing.assert_close(logits(x), linear(x), rtol=0, atol=1e-5)
+    assert sum(p.numel() for p in logits.parameters()) == sum(p.numel() for p in linear.parameters())
+
+
+@pytest.mark.parametrize("kind", [ExactLinear, OrderedLogits])
+def test_what_is_learned_of_a_level_holds_for_its_neighbours(kind: type[ExactLinear]) -> None:
+    layer, x = kind(6, 256), torch.ones(6)
+    before = layer(x).detach()
+    optimizer = torch.optim.Adam(layer.parameters(), lr=1e-4)
+    torch.nn.functional.cross_entropy(layer(x), torch.tensor(100)).backward()
+    optimizer.step()
+    gain = layer(x).detach() - before
+    assert gain.argmax() == 100
+    assert (gain[200:] < 0).all()
+    assert (gain[98:103] > 0.9 * gain[100]).all() == (kind is OrderedLogits)
+
+
+def test_only_more_than_two_ordered_levels_have_cosines() -> None:
+    for levels, ordered, kind in [(2, True, ExactLinear), (3, True, OrderedLogits), (3, False, ExactLinear)]:
+        head = CategoricalHead(FEATURES, 3, 1, 16, levels, ordered)
+        assert {type(last) for last in head.to_outputs} == {kind}
+    assert type(PixelRNN(ModelConfig(levels=9, pixels="categorical")).head.to_outputs[0]) is ExactLinear
+    assert type(PixelRNN(ModelConfig(levels=9)).head.to_outputs[0]) is OrderedLogits
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -20,7 +20,8 @@ SMALL = "--batch-size 6 --model.hidden 4 --model.blocks row --model.context-bloc
 FLAGS = f"--steps 12 --save-every 3 --validate-every 4 --keep 9 {SMALL}".split()
 KILLED = """
 import os, runpy, signal, sys
-import pixelseq.training, pixelseq.training.saved_state as saved_state
+import pixelseq.training
+from pixelseq.training import run_state, saved_state
 
 where, count, sys.argv = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 if "FLOAT16" in os.environ:  # its scaler on a CPU, with gradients that overflow until the scale is 8
@@ -45,11 +46,11 @@ if "SHARDED" in os.environ:  # accelerate shards on other devices than CPUs: it 
 
     PartialState(cpu=True)
     PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
-    whole = pixelseq.training.whole
+    whole = run_state.whole
     def whole_of_shards(model):
         assert all(isinstance(parameter, DTensor) for parameter in model.parameters())
         return whole(model)
-    pixelseq.training.whole = whole_of_shards
+    run_state.whole = whole_of_shards
 calls = 0
 def killing(function):
     def wrapped(*arguments, **named):

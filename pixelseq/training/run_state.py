@@ -1,0 +1,174 @@
+"""All that a training run changes: taken a step at a time, saved, and gone on from."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate.utils import gather_object
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from pixelseq.data import Dataset
+from pixelseq.likelihood import Likelihood
+from pixelseq.model import PixelRNN
+from pixelseq.training.gradients import ImageNats, total, whole
+from pixelseq.training.saved_state import SavedState, collect_tensors, newest_state, restore_tensors, save_state
+from pixelseq.training.stopping import FiniteGuard
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+@dataclass
+class Progress:
+    """How far a run has come; what is no tensor of its saved state."""
+
+    data: str | None = None
+    """Fingerprint of the data set."""
+    step: int = 0
+    trained: int = 0
+    """Images trained on."""
+    best: float | None = None
+    """Bits/dim of the best validation."""
+    without_gain: int = 0
+    """Validations since then."""
+    bad_steps: int = 0
+    """The last ones, left out since they are not finite."""
+    seconds: float = 0.0
+    validation_seconds: float = 0.0
+    windows: list[list[float]] = field(default_factory=list)
+    """Nats, images and values of each process since the last line of metrics."""
+    scaler: dict[str, Any] | None = None
+    """Of float16's gradients."""
+    end: str | None = None
+    """The flag that training has ended by."""
+
+
+class RunState:
+    """The weights, their average, the optimizer and the counters of a run.
+
+    Args:
+        accelerator: of the run.
+        model: trained.
+        optimizer: of its parameters.
+        ema_decay: a step, of the averaged weights.
+        compile: the model, by torch.compile.
+    """
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        model: PixelRNN,
+        optimizer: torch.optim.Optimizer,
+        ema_decay: float,
+        compile: bool,
+    ) -> None:
+        self.accelerator, self.model, self.plain_optimizer = accelerator, model, optimizer
+        loss = ImageNats(model)
+        if compile:
+            loss.compile()
+        # Whole on every process, while its model may be sharded.
+        self.average = AveragedModel(model, accelerator.device, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
+        self.network, self.optimizer = accelerator.prepare(loss, optimizer)
+        # Nats, images and values since the last line of metrics.
+        self.window = torch.zeros(3, dtype=torch.float64, device=accelerator.device)
+        self.progress = Progress()
+        self.guard = FiniteGuard()
+
+    @property
+    def averaged(self) -> PixelRNN:
+        """The model of averaged weights, which is the one evaluated and saved."""
+        model = self.average.module
+        assert isinstance(model, PixelRNN)
+        return model
+
+    def resume(self, folder: Path, data: Dataset) -> None:
+        """Goes on from the newest whole state in `folder`, if there is one, and says so.
+
+        Args:
+            folder: of the run's states.
+            data: trained on.
+
+        Raises:
+            ValueError: the run was begun with other images, or no state is whole.
+        """
+        saved, damaged = newest_state(folder)
+        progress = self.progress = Progress(**saved.progress) if saved else Progress()
+        fingerprint = data.fingerprint()
+        if progress.data not in (None, fingerprint):
+            raise ValueError(
+                f"{data.name} has other images than when {folder.parent} was begun; choose another folder with --out"
+            )
+        progress.data = fingerprint
+        self.guard = FiniteGuard(progress.bad_steps)
+        main_process = self.accelerator.is_main_process
+        if main_process and (saved or damaged):
+            print("; ".join([*damaged, f"going on after step {progress.step}"]), file=sys.stderr)
+        if not saved:
+            return
+        restore_tensors(saved.tensors, self.network, self.average, self.plain_optimizer)
+        if self.accelerator.scaler is not None and progress.scaler:
+            self.accelerator.scaler.load_state_dict(progress.scaler)
+        if len(progress.windows) == self.accelerator.num_processes:
+            self.window += self.window.new_tensor(progress.windows[self.accelerator.process_index])
+        elif main_process:
+            self.window += self.window.new_tensor(progress.windows).sum(0)
+
+    def step(self, sums: Tensor, loss_is_finite: bool, gradient_is_finite: bool) -> None:
+        """Takes a step along the gradients at hand, unless they are not finite, and clears them.
+
+        Args:
+            sums: nats, images and values of this process's share of the batch.
+            loss_is_finite: on every process.
+            gradient_is_finite: on every process.
+
+        Raises:
+            ValueError: it is the third step in a row that cannot be taken.
+        """
+        scaler = self.accelerator.scaler  # of float16's gradients, and None otherwise
+        self.progress.step += 1
+        scale = 1.0 if scaler is None else scaler.get_scale()
+        if self.guard.allows(self.progress.step, loss_is_finite, gradient_is_finite, scale):
+            self.window += sums
+            self.optimizer.step()
+            self.average.update_parameters(whole(self.model))
+        elif scaler is not None:
+            scaler.update()  # to a lower scale, where gradients overflowed
+        self.optimizer.zero_grad()
+
+    def close_window(self) -> Likelihood:
+        """The likelihood of the images trained on since the last call, over all processes."""
+        seen = total(self.accelerator, self.window)
+        self.window.zero_()
+        self.progress.trained += seen.images
+        return seen
+
+    def note_validation(self, bits_per_dim: float) -> bool:
+        """Counts a validation; returns whether it is the best so far."""
+        progress = self.progress
+        progress.without_gain += 1
+        if progress.best is not None and bits_per_dim >= progress.best:
+            return False
+        progress.best, progress.without_gain = bits_per_dim, 0
+        return True
+
+    def save(self, folder: Path, seconds: float, keep: int) -> None:
+        """Writes a state to go on from; every process takes part.
+
+        Args:
+            folder: of the run's states.
+            seconds: that the run has taken.
+            keep: states that are kept.
+        """
+        progress, scaler = self.progress, self.accelerator.scaler
+        progress.seconds, progress.bad_steps = seconds, self.guard.bad_steps
+        progress.windows = gather_object([self.window.tolist()])
+        progress.scaler = None if scaler is None else scaler.state_dict()
+        tensors = collect_tensors(self.network, self.average, self.plain_optimizer)
+        if self.accelerator.is_main_process:
+            save_state(folder, progress.step, SavedState(asdict(progress), tensors), keep)
+        self.accelerator.wait_for_everyone()
