@@ -16,9 +16,9 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator
 from presets import PRESETS, TrainConfig, configure
 
 from pixelseq import Likelihood, PixelRNN
@@ -55,6 +55,9 @@ from pixelseq.training import (
     track_pictures,
     write_settings,
 )
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 LOG_EVERY = 50
 METRICS, RESULT, LOCK = "metrics.jsonl", "result.json", "lock"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -72,18 +72,19 @@ class Head(nn.Module, ABC):
 
     Args:
         features: F.
+        channels: C.
         pixel_features: Q.
         hidden: width of the hidden layer.
-        to_outputs: from the hidden layer to the numbers that describe the distribution of each colour; C of them.
+        to_outputs: builds for colour c the map from the hidden layer to the numbers that describe its distribution.
     """
 
-    def __init__(self, features: int, pixel_features: int, hidden: int, to_outputs: Sequence[ExactLinear]) -> None:
+    def __init__(
+        self, features: int, channels: int, pixel_features: int, hidden: int, to_outputs: Callable[[int], ExactLinear]
+    ) -> None:
         super().__init__()
-        self.from_features = nn.ModuleList(nn.Linear(features, hidden) for _ in to_outputs)
-        self.from_earlier = nn.ModuleList(
-            nn.Linear(c * pixel_features, hidden, bias=False) for c in range(1, len(to_outputs))
-        )
-        self.to_outputs = nn.ModuleList(to_outputs)
+        self.from_features = nn.ModuleList(nn.Linear(features, hidden) for _ in range(channels))
+        self.from_earlier = nn.ModuleList(nn.Linear(c * pixel_features, hidden, bias=False) for c in range(1, channels))
+        self.to_outputs = nn.ModuleList(to_outputs(c) for c in range(channels))
 
     def channel_outputs(self, features: Tensor, earlier: Tensor) -> Tensor:
         """The network of the colour that follows the c given ones.
@@ -138,7 +139,7 @@ class CategoricalHead(Head):
     ) -> None:
         # Two levels have one difference of logits, and nothing to be smooth.
         kind = OrderedLogits if ordered and levels > 2 else ExactLinear
-        super().__init__(features, pixel_features, hidden, [kind(hidden, levels) for _ in range(channels)])
+        super().__init__(features, channels, pixel_features, hidden, lambda _: kind(hidden, levels))
 
     def channel_log_probs(self, features: Tensor, earlier: Tensor) -> Tensor:
         return self.channel_outputs(features, earlier).log_softmax(-1)
@@ -164,7 +165,7 @@ class LogisticMixtureHead(Head):
 
     def __init__(self, features: int, channels: int, hidden: int, levels: int, mixtures: int) -> None:
         # A component of colour c has a logit, a mean, a log-scale and c coefficients; Q = 1, a number in [-1, 1].
-        super().__init__(features, 1, hidden, [ExactLinear(hidden, (3 + c) * mixtures) for c in range(channels)])
+        super().__init__(features, channels, 1, hidden, lambda c: ExactLinear(hidden, (3 + c) * mixtures))
         self.levels = levels
         self.mixtures = mixtures
         with torch.no_grad():

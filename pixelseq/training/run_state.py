@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate.utils import gather_object
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -164,6 +163,8 @@ class RunState:
             seconds: that the run has taken.
             keep: states that are kept.
         """
+        from accelerate.utils import gather_object
+
         progress, scaler = self.progress, self.accelerator.scaler
         progress.seconds, progress.bad_steps = seconds, self.guard.bad_steps
         progress.windows = gather_object([self.window.tolist()])
