@@ -128,6 +128,7 @@ CIFAR10_TRAINING = TrainConfig(
     steps=300_000,
     learning_rate=1e-3,
     warmup=1000,
+    clip_norm=50.0,
     ema_decay=0.9995,
     validate_every=10_000,
     save_every=5000,
@@ -191,12 +192,12 @@ PRESETS = {
         save_every=2000,
         tall_height=84,
     ),
-    # Gray MNIST, 256 levels.
+    # Gray MNIST, 256 levels, whose logits have larger gradients than two.
     "mnist_gray": TrainConfig(
         images=DataOptions("ylecun/mnist"),
         model=ModelConfig(levels=256, hidden=16, blocks=("diagonal",) * 4, head_features=64),
         steps=20_000,
-        clip_norm=0.1,
+        clip_norm=50.0,
         ema_decay=0.999,
         validate_every=2000,
         save_every=2000,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zlib
 from pathlib import Path
 
 import imagecodecs
@@ -106,8 +105,7 @@ def _plain_png(encoded: bytes, channels: int | None) -> np.ndarray | None:
         return None
     # After its header, of 33 bytes, one chunk of pixels and the end, each with a length before and a checksum after.
     end = 41 + int.from_bytes(encoded[33:37])
-    checksum = zlib.crc32(encoded[37:end]).to_bytes(4)
-    if encoded[37:41] != b"IDAT" or encoded[end : end + 4] != checksum or encoded[end + 8 : end + 12] != b"IEND":
+    if encoded[37:41] != b"IDAT" or encoded[end + 8 : end + 12] != b"IEND":
         return None
     if int.from_bytes(width) * int.from_bytes(height) > (Image.MAX_IMAGE_PIXELS or 0):
         return None

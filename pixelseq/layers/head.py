@@ -31,7 +31,7 @@ class ExactLinear(nn.Linear):
 
 
 class OrderedLogits(ExactLinear):
-    """Logits of ordered levels, as sums of cosines over them; any logits can be such a sum.
+    """Logits of ordered levels, as sums of cosines over them; any distribution has such logits.
 
     A weight a level is learned level by level, though what holds for a level nearly holds for its neighbours. Here the
     weights are coefficients of cosines, and cosine k is 1 + 1/l_k high, l_k being the k-th eigenvalue of the second
@@ -50,16 +50,19 @@ class OrderedLogits(ExactLinear):
         k = torch.arange(levels, dtype=torch.float64)
         basis = (math.pi / levels * (k[:, None] + 0.5) * k).cos() * math.sqrt(2 / levels)  # [V, V], orthonormal
         basis[:, 0] /= math.sqrt(2)
-        height = torch.ones_like(k)
-        height[1:] += (2 * (math.pi / 2 / levels * k[1:]).sin()) ** -2
-        self.register_buffer("cosines", (basis * height).to(self.weight.dtype), persistent=False)
+        height = 1 + (2 * (math.pi / 2 / levels * k).sin()) ** -2
+        height[0] = torch.inf
         with torch.no_grad():
             self.weight.copy_(basis.T @ self.weight.double() / height[:, None])
             self.bias.copy_(basis.T @ self.bias.double() / height)
+        # The constant changes no distribution; its gradient would be rounding alone, which optimisers may blow up.
+        height[0] = 0
+        self.register_buffer("cosines", (basis * height).to(self.weight.dtype), persistent=False)
 
     def weight_and_bias(self) -> tuple[Tensor, Tensor]:
         coefficients = torch.cat([self.weight, self.bias[:, None]], dim=1).to(self.cosines.dtype)
-        weight, bias = (self.cosines @ coefficients).split([self.in_features, 1], dim=1)
+        with torch.autocast(coefficients.device.type, enabled=False):
+            weight, bias = (self.cosines @ coefficients).split([self.in_features, 1], dim=1)
         return weight, bias[:, 0]
 
 

@@ -77,7 +77,7 @@ def read_settings(folder: Path, preset: str, config: T) -> T | None:
         values = json.loads(path.read_text())
         version, begun = values.pop("format_version", None), values.pop("preset")
         if version != FORMAT_VERSION:
-            raise ValueError(f"it is of format_version {version}, this pixelseq goes on with {FORMAT_VERSION}")
+            raise ValueError(f"it is of format_version {version}; this pixelseq goes on with {FORMAT_VERSION}")
         saved = fill(config, values)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ValueError(f"{path} cannot be read: {error}; choose another folder with --out") from error

@@ -55,8 +55,8 @@ def test_logits_of_ordered_levels_are_cosines_over_them() -> None:
         logits.weight.zero_()
         logits.bias.zero_()
         logits.bias[k] = 1
-        height = 1 + (1 / (2 * math.sin(math.pi * k / 8)) ** 2 if k else 0)
-        cosine = height * math.sqrt(0.5 if k else 0.25) * (math.pi / 4 * k * (level + 0.5)).cos()
+        height = 1 + 1 / (2 * math.sin(math.pi * k / 8)) ** 2 if k else 0
+        cosine = height * math.sqrt(0.5) * (math.pi / 4 * k * (level + 0.5)).cos()
         found = logits(torch.zeros(1, dtype=torch.float64))
         torch.testing.assert_close(found, cosine, rtol=0, atol=1e-6)
 
@@ -70,7 +70,7 @@ def test_new_ordered_logits_are_a_linear_maps(levels: int) -> None:
     torch.manual_seed(0)
     logits = OrderedLogits(6, levels)
     x = torch.randn(5, 6)
-    torch.testing.assert_close(logits(x), linear(x), rtol=0, atol=1e-5)
+    torch.testing.assert_close(logits(x).log_softmax(-1), linear(x).log_softmax(-1), rtol=0, atol=1e-5)
     assert sum(p.numel() for p in logits.parameters()) == sum(p.numel() for p in linear.parameters())
 
 
@@ -85,6 +85,15 @@ def test_what_is_learned_of_a_level_holds_for_its_neighbours(kind: type[ExactLin
     assert gain.argmax() == 100
     assert (gain[200:] < 0).all()
     assert (gain[98:103] > 0.9 * gain[100]).all() == (kind is OrderedLogits)
+
+
+@pytest.mark.parametrize("kind", [ExactLinear, OrderedLogits])
+def test_autocast_does_not_reach_the_weights_of_logits(kind: type[ExactLinear]) -> None:
+    layer = kind(6, 256)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer.weight_and_bias()
+    for tensor, exact in zip(found, layer.weight_and_bias(), strict=True):
+        torch.testing.assert_close(tensor, exact, rtol=0, atol=0)
 
 
 def test_only_more_than_two_ordered_levels_have_cosines() -> None:

@@ -48,6 +48,7 @@ if "SHARDED" in os.environ:  # accelerate shards on other devices than CPUs: it 
     PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
     whole = run_state.whole
     def whole_of_shards(model):
+        print("shards are put together", file=sys.stderr)
         assert all(isinstance(parameter, DTensor) for parameter in model.parameters())
         return whole(model)
     run_state.whole = whole_of_shards
@@ -257,6 +258,7 @@ def test_sharded_processes_have_the_weights_of_others_and_go_on(
         done = train(tmp_path / name, *script, launcher=sharded)
         assert done.returncode == 0, done.stderr
     assert "going on after step 3" in done.stderr
+    assert "shards are put together" in done.stderr
     assert_equal(outcome(tmp_path / "killed"), outcome(tmp_path / "whole"))
     others, found = (outcome(tmp_path / name)["tensors"] for name in ("others", "whole"))
     assert others.keys() == found.keys()
