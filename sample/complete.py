@@ -16,11 +16,11 @@ from PIL import Image
 from torch import Tensor
 
 from pixelseq import PixelRNN, complete
-from pixelseq.checkpoint import newest
-from pixelseq.cli import check_out, is_sheet, one_line_errors, set_up_torch
-from pixelseq.data.decode import SUFFIXES
-from pixelseq.images import completion_sheet, read_mask, save_png
-from pixelseq.partial import PartialPicture, opaque, read_partial
+from pixelseq.imaging.partial import PartialPicture, opaque, read_partial
+from pixelseq.imaging.pictures import completion_sheet, read_mask, save_png
+from pixelseq.imaging.read import SUFFIXES
+from pixelseq.model.checkpoint import newest
+from pixelseq.runtime.scripts import check_out, is_sheet, one_line_errors, set_up_torch
 
 AT_ONCE = 256
 """Particles that are walked together at most, or the particles of one completion."""

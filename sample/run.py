@@ -30,13 +30,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pixelseq import ModelConfig, PixelRNN, sample, stream
-from pixelseq.animation import check_frames, frames, save_animation
-from pixelseq.checkpoint import newest
-from pixelseq.cli import LONGEST_WAIT, check_out, check_processes, one_line_errors, set_up_torch
-from pixelseq.images import check_pictures, sample_sheet, save_levels, save_png, to_picture
-from pixelseq.legend import check_text, save_text, to_text
-from pixelseq.signals import Signals
-from pixelseq.strip import save_strip
+from pixelseq.imaging.animation import check_frames, frames, save_animation
+from pixelseq.imaging.pictures import check_pictures, sample_sheet, save_levels, save_png, to_picture
+from pixelseq.imaging.png_stream import save_strip
+from pixelseq.imaging.text import check_text, save_text, to_text
+from pixelseq.model.checkpoint import newest
+from pixelseq.runtime.scripts import LONGEST_WAIT, check_out, check_processes, one_line_errors, set_up_torch
+from pixelseq.runtime.signals import Signals
 
 BATCH = 256
 SHEET_COLUMNS = 16

@@ -69,13 +69,3 @@ def test_commands_run_as_they_stand(tmp_path: Path) -> None:
 def test_files_that_the_readme_names_exist() -> None:
     for name in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
         assert (ROOT / name).exists(), name
-    tree = re.search(r"```text\n(.*?)```", README, re.DOTALL)
-    assert tree is not None
-    folder = ""
-    for line in tree[1].splitlines():
-        entry = line.split()[0]
-        if not line.startswith(" "):
-            folder = entry if entry.endswith("/") else ""
-            assert (ROOT / entry).exists(), entry
-        else:
-            assert (ROOT / folder / entry).exists(), folder + entry

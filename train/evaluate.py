@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 import tyro
 
 from pixelseq import PixelRNN
-from pixelseq.checkpoint import newest
-from pixelseq.cli import one_line_errors
 from pixelseq.data import DataOptions, Images, load
+from pixelseq.model.checkpoint import newest
+from pixelseq.runtime.scripts import one_line_errors
 from pixelseq.training import evaluate_shared, join_processes
 
 

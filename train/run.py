@@ -19,15 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from presets import PRESETS, TrainConfig, configure
 
 from pixelseq import Likelihood, PixelRNN
-from pixelseq.checkpoint import CHECKPOINT
-from pixelseq.cli import one_line_errors
 from pixelseq.data import Dataset, Images, load, training_batches
-from pixelseq.files import locked, remove_leftovers, whole_file
-from pixelseq.images import check_pictures, save_png
-from pixelseq.signals import Signals, end_with_launcher
+from pixelseq.imaging.pictures import check_pictures, save_png
+from pixelseq.model.checkpoint import CHECKPOINT
+from pixelseq.runtime.files import locked, remove_leftovers, whole_file
+from pixelseq.runtime.scripts import one_line_errors
+from pixelseq.runtime.signals import Signals, end_with_launcher
 from pixelseq.training import (
     ADVICE,
     STATES,
@@ -55,6 +54,7 @@ from pixelseq.training import (
     track_pictures,
     write_settings,
 )
+from pixelseq.training.presets import PRESETS, TrainConfig, configure
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelseq.data.dataset import Images
+from pixelseq.data.store import Images
 from pixelseq.data.streaming import Stream
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelseq.data.dataset import Images, Store
-from pixelseq.data.decode import decode_picture
 from pixelseq.data.options import DataOptions
+from pixelseq.data.store import Images, Store
+from pixelseq.imaging.read import decode_picture
 
 NAMES = ("digits", "digit_columns", "photos")
 DIGIT_LEVELS = 17

@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from pixelseq.data.dataset import Store
-from pixelseq.data.decode import decode_grid, decode_picture
 from pixelseq.data.options import DataOptions
 from pixelseq.data.sources import Source
 from pixelseq.data.splits import named_splits
+from pixelseq.data.store import Store
 from pixelseq.data.tables import Table
-from pixelseq.files import whole_folder
+from pixelseq.imaging.read import decode_grid, decode_picture
+from pixelseq.runtime.files import whole_folder
 
 FORMAT = 1
 """Of the files; another number makes old ones stale."""

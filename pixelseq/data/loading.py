@@ -10,11 +10,11 @@ from torch import Tensor
 
 from pixelseq.data import bundled, sources
 from pixelseq.data.cache import Facts, stores
-from pixelseq.data.dataset import Dataset, Images, View
 from pixelseq.data.options import DataOptions
 from pixelseq.data.splits import cut, with_all_splits
+from pixelseq.data.store import Dataset, Images, View
 from pixelseq.data.streaming import Stream, open_stream
-from pixelseq.legend import read_legend
+from pixelseq.imaging.text import read_legend
 
 SHADES = 256
 """Of a decoded picture."""

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from pixelseq.data import tables
-from pixelseq.data.decode import SUFFIXES
 from pixelseq.data.options import DataOptions
 from pixelseq.data.tables import Row, Table
+from pixelseq.imaging.read import SUFFIXES
 
 BUILDERS = {".parquet": "parquet", ".arrow": "arrow", ".json": "json", ".jsonl": "json"}
 SPLITS = {

@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 from torch import Tensor
 
-from pixelseq.data.dataset import ORDER, Images, Store, generator
 from pixelseq.data.sources import split_of
+from pixelseq.data.store import ORDER, Images, Store, generator
 
 T = TypeVar("T")
 

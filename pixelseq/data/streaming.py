@@ -16,11 +16,11 @@ from torch import Tensor
 
 from pixelseq.data import sources, tables
 from pixelseq.data.cache import Facts, kept
-from pixelseq.data.dataset import Images, Store, View
-from pixelseq.data.decode import decode_grid, decode_picture
 from pixelseq.data.options import DataOptions
 from pixelseq.data.splits import named_splits
+from pixelseq.data.store import Images, Store, View
 from pixelseq.data.tables import Columns, Row
+from pixelseq.imaging.read import decode_grid, decode_picture
 
 SHUFFLED = 1000
 """Images among which each next one is chosen at random."""

@@ -1,10 +1,10 @@
 """What a training loop is made of: gradients over processes, optimizers, stages, stopping, metrics, saved states."""
 
+from pixelseq.runtime.processes import join_processes
 from pixelseq.training.gradients import ImageNats, backward, evaluate_shared, total, whole
 from pixelseq.training.metrics import Metrics, draw_curve, progress_bar, read_metrics, track_pictures
 from pixelseq.training.optimisers import build_optimizer, schedule_factor, seed_step, set_learning_rate
 from pixelseq.training.pictures import draw_pictures
-from pixelseq.training.processes import join_processes
 from pixelseq.training.run_state import Progress, RunState
 from pixelseq.training.saved_state import (
     STATES,

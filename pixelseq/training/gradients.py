@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from pixelseq.data import by_width, collate
-from pixelseq.likelihood import Likelihood, image_nats, nats_of_images, values_of_images
-from pixelseq.model import PixelRNN
+from pixelseq.model.likelihood import Likelihood, image_nats, nats_of_images, values_of_images
+from pixelseq.model.pixelrnn import PixelRNN
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from pixelseq.files import whole_file
-from pixelseq.likelihood import Likelihood
+from pixelseq.model.likelihood import Likelihood
+from pixelseq.runtime.files import whole_file
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import torch
 from PIL import Image
 
-from pixelseq.completion import complete
 from pixelseq.data import Dataset, Images
-from pixelseq.images import completion_sheet, sample_sheet
-from pixelseq.model import PixelRNN
-from pixelseq.sampling import sample
+from pixelseq.generation.completion import complete
+from pixelseq.generation.sampling import sample
+from pixelseq.imaging.pictures import completion_sheet, sample_sheet
+from pixelseq.model.pixelrnn import PixelRNN
 
 SAMPLED_PIXELS = 128 * 128
 """Pixels of a sampled image at most: they are drawn one after another."""

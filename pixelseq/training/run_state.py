@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pixelseq.data import Dataset
-from pixelseq.likelihood import Likelihood
-from pixelseq.model import PixelRNN
+from pixelseq.model.likelihood import Likelihood
+from pixelseq.model.pixelrnn import PixelRNN
 from pixelseq.training.gradients import ImageNats, total, whole
 from pixelseq.training.saved_state import SavedState, collect_tensors, newest_state, restore_tensors, save_state
 from pixelseq.training.stopping import FiniteGuard

@@ -24,7 +24,7 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
-from pixelseq.files import whole_folder
+from pixelseq.runtime.files import whole_folder
 
 STATES = "state"
 """Of a run's folder, the one with its states."""

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pixelseq.config import FORMAT_VERSION
-from pixelseq.files import whole_file
+from pixelseq.model.config import FORMAT_VERSION
+from pixelseq.runtime.files import whole_file
 
 SETTINGS = "training.json"
 T = TypeVar("T")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelseq.config import ModelConfig
 from pixelseq.data import Images
-from pixelseq.data.dataset import ORDER, generator
-from pixelseq.model import PixelRNN
+from pixelseq.data.store import ORDER, generator
+from pixelseq.model.config import ModelConfig
+from pixelseq.model.pixelrnn import PixelRNN
 
 STAGES = 1
 """Tells this order from that of splits that are made, which has 0."""

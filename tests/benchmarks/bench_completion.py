@@ -27,9 +27,9 @@ import tyro
 from torch import Tensor
 
 from pixelseq import PixelRNN, complete, log_known
-from pixelseq.cli import one_line_errors, set_up_torch
 from pixelseq.data import load
-from pixelseq.images import completion_sheet, save_png
+from pixelseq.imaging.pictures import completion_sheet, save_png
+from pixelseq.runtime.scripts import one_line_errors, set_up_torch
 
 PICTURED = 8
 """Images on each sheet, evenly spaced; behind the original and its known part, a completion by each number of

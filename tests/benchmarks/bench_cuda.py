@@ -19,9 +19,9 @@ from collections.abc import Callable
 import torch
 
 from pixelseq import ModelConfig, PixelRNN
-from pixelseq.draw import Draw, Noise
+from pixelseq.generation.engine import GraphWalker, StepWalker, Walker
+from pixelseq.generation.options import Draw, Noise
 from pixelseq.kernels.backends import VARIABLE
-from pixelseq.walker import GraphWalker, StepWalker, Walker
 
 BLOCKS, HIDDEN, SIDE, BATCH = 12, 128, 32, 64
 REFERENCE, FAST = "reference", "triton"

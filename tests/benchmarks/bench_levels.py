@@ -20,8 +20,8 @@ import tyro
 from numpy.typing import NDArray
 
 from pixelseq import PixelRNN, sample
-from pixelseq.cli import one_line_errors, set_up_torch
 from pixelseq.data import Images, load
+from pixelseq.runtime.scripts import one_line_errors, set_up_torch
 
 Map = NDArray[np.uint8]
 """Levels [H, W]."""

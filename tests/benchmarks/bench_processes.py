@@ -27,7 +27,7 @@ def measure() -> None:
     from accelerate import Accelerator
 
     from pixelseq import ModelConfig, PixelRNN
-    from pixelseq.cli import set_up_torch
+    from pixelseq.runtime.scripts import set_up_torch
     from pixelseq.training import ImageNats, backward, build_optimizer
 
     accelerator = Accelerator(cpu=True)

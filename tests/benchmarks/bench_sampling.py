@@ -22,8 +22,8 @@ import torch
 from memory import peak_kib, restart_peak
 
 from pixelseq import ModelConfig, PixelRNN, sample, stream
-from pixelseq.cli import set_up_torch
 from pixelseq.kernels.backends import VARIABLE
+from pixelseq.runtime.scripts import set_up_torch
 
 SIDES, BATCHES, HEIGHTS = (28, 64), (1, 16, 64), (16, 64, 256, 1024, 4096)
 NAIVE_FORWARDS, STEPPED_ROWS, COMPILED_RUNS = 3, 2, 5

@@ -19,8 +19,8 @@ import torch
 from memory import peak_kib, restart_peak
 
 from pixelseq import ModelConfig, PixelRNN
-from pixelseq.cli import set_up_torch
 from pixelseq.kernels.backends import VARIABLE
+from pixelseq.runtime.scripts import set_up_torch
 
 BATCH, SIDE, BLOCKS = 16, 28, 7
 NETS = {"diagonal 16": ("diagonal", 16), "diagonal 64": ("diagonal", 64), "row 16": ("row", 16)}

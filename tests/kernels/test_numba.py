@@ -16,9 +16,10 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from pixelseq.kernels import diagonal_scan, numba_op, row_scan
-from pixelseq.kernels.activations import sigmoid, tanh
-from pixelseq.kernels.simd import LANES, load, store
+from pixelseq.kernels import diagonal_scan, row_scan
+from pixelseq.kernels.numba import op
+from pixelseq.kernels.numba.activations import sigmoid, tanh
+from pixelseq.kernels.numba.simd import LANES, load, store
 
 # B = 1 and odd B walk an image with itself; D off the vector width is padded; one row, one column.
 SHAPES = [
@@ -239,9 +240,9 @@ def test_a_change_of_a_shared_file_is_a_change_of_the_kernels(monkeypatch: pytes
         """Compiled nowhere: only its name counts."""
 
     names = []
-    for shared in (("simd.py",), ("activations.py",), ("simd.py",)):
-        monkeypatch.setattr(numba_op, "SHARED", shared)
+    for shared in (("numba/simd.py",), ("numba/activations.py",), ("numba/simd.py",)):
+        monkeypatch.setattr(op, "SHARED", shared)
         body.__qualname__ = "body"
-        numba_op.kernel(body)
+        op.kernel(body)
         names.append(body.__qualname__)
     assert names[0] == names[2] != names[1]

@@ -124,11 +124,11 @@ COMPILE = """
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from pixelseq.kernels import triton_op, triton_scan
+from pixelseq.kernels.triton import op, scan
 
 for pointer, D, K, S in [("*fp32", 16, 2, 2), ("*fp16", 64, 3, 1), ("*bf16", 128, 2, 2), ("*bf16", 512, 2, 2)]:
-    for kernel, summed in [(triton_scan.forward_kernel, D), (triton_scan.backward_kernel, 4 * D)]:
-        blocks = triton_op.blocks(D, K, 4 if pointer == "*fp32" else 2, summed)
+    for kernel, summed in [(scan.forward_kernel, D), (scan.backward_kernel, 4 * D)]:
+        blocks = op.blocks(D, K, 4 if pointer == "*fp32" else 2, summed)
         fixed = dict(D=D, S=S, K=K, DIAGONAL=S == 2, PRECISION="tf32x3", IMAGES=2, BM=64, **blocks)
         pointers = {n: "*fp32" if n in ("p_cell", "p_carry") else pointer for n in kernel.arg_names if n[:2] == "p_"}
         signature = {n: pointers.get(n, "constexpr" if n in fixed else "i32") for n in kernel.arg_names}

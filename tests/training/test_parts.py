@@ -21,10 +21,10 @@ from PIL import Image
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pixelseq import Likelihood, ModelConfig
-from pixelseq.cli import check_processes
 from pixelseq.data import load
-from pixelseq.files import locked, remove_leftovers, whole_folder
-from pixelseq.signals import Signals
+from pixelseq.runtime.files import locked, remove_leftovers, whole_folder
+from pixelseq.runtime.scripts import check_processes
+from pixelseq.runtime.signals import Signals
 from pixelseq.training import (
     FiniteGuard,
     Metrics,
@@ -178,7 +178,7 @@ def test_a_folder_that_another_process_has_written_meanwhile_stays(tmp_path: Pat
 
 def test_a_lock_is_held_by_one_process_and_ends_with_it(tmp_path: Path) -> None:
     path = tmp_path / "run/lock"
-    code = "import sys; from pathlib import Path; from pixelseq.files import locked\n"
+    code = "import sys; from pathlib import Path; from pixelseq.runtime.files import locked\n"
     code += "with locked(Path(sys.argv[1])): print(flush=True); input()"
     command = [sys.executable, "-c", code, path]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:

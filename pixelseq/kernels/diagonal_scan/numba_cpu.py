@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from pixelseq.kernels.numba_cell import (
+from pixelseq.kernels.numba.cell import (
     add_products,
     add_transposed_products,
     add_weight_gradient,
@@ -20,8 +20,8 @@ from pixelseq.kernels.numba_cell import (
     load_row,
     zero_sums,
 )
-from pixelseq.kernels.numba_op import kernel, scan_op
-from pixelseq.kernels.simd import LANES, load
+from pixelseq.kernels.numba.op import kernel, scan_op
+from pixelseq.kernels.numba.simd import LANES, load
 
 
 @kernel

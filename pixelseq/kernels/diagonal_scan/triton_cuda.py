@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pixelseq.kernels.triton_op import scan_op
+from pixelseq.kernels.triton.op import scan_op
 
 diagonal_scan = scan_op("diagonal_scan", diagonal=True)

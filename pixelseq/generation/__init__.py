@@ -1,0 +1,1 @@
+"""Drawing pixels one after another: samples, streams, completions."""

@@ -1,0 +1,172 @@
+"""Completing partial images. Shapes: B images, C colours, H rows, W columns."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from pixelseq.generation.engine import start_walk
+from pixelseq.generation.options import Draw, Noise, whole_seed
+from pixelseq.generation.particles import Particles
+from pixelseq.model.pixelrnn import PixelRNN
+
+
+def complete(
+    model: PixelRNN,
+    images: Tensor,
+    known: Tensor,
+    num: int = 1,
+    seed: int | torch.Generator = 0,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    progress: bool = False,
+    *,
+    particles: int = 1,
+    first: int = 0,
+) -> Tensor:
+    """Fills the unknown pixels of images: known ones are kept, unknown ones sampled in raster order.
+
+    With 1 particle each unknown pixel is drawn given everything before it, known or drawn. Where all unknown pixels
+    come after the known ones this samples the exact conditional p(unknown | known); known pixels further on have no
+    influence on the draw. With K particles they have: K images are drawn at once, weighted by the probability of each
+    known pixel that is passed, and one of them is left at the end. As K grows the completions become samples of the
+    exact conditional under any mask; time and memory grow alike.
+
+    Args:
+        model: the distribution.
+        images: [B, C, H, W], levels; what stands at unknown pixels has no influence.
+        known: [B, H, W] or, for all images alike, [H, W]; bool, True = keep.
+        num: completions of each image, independent: each has particles of its own.
+        seed: completion n of image b depends on the seed and k = first + b * num + n alone; what it draws before any
+            known pixel, or with 1 particle, is drawn as sample k would be.
+        temperature: see `Draw`.
+        top_k: see `Draw`.
+        top_p: see `Draw`.
+        progress: show a bar.
+        particles: K; more than 1 with the model's own distribution only (no temperature, top_k or top_p).
+        first: index of the first completion, for a request that is made in parts.
+
+    Returns:
+        [B, num, C, H, W], levels.
+
+    Raises:
+        ValueError: an argument out of range, or a mask of another size or type.
+    """
+    if num < 1:
+        raise ValueError(f"num is {num}; at least 1 completion must be asked for")
+    draw = Draw(temperature, top_k, top_p)
+    if particles > 1 and draw != Draw():
+        raise ValueError(
+            f"particles is {particles} with temperature {temperature}, top_k {top_k} and top_p {top_p}; the particles' "
+            "weights are of the model's own distribution: leave those at 1, 0 and 1, or take 1 particle"
+        )
+    images, known = _checked(model, images, known)
+    levels, _ = _walk(model, images, known, num, seed, draw, particles, particles > 1, first, progress)
+    return levels.unflatten(0, (-1, num))
+
+
+def log_known(
+    model: PixelRNN,
+    images: Tensor,
+    known: Tensor,
+    particles: int,
+    seed: int | torch.Generator = 0,
+    progress: bool = False,
+    *,
+    first: int = 0,
+) -> Tensor:
+    """Estimates log p(known pixels), the unknown ones summed out.
+
+    The estimate of p is unbiased for any number of particles (Doucet and Johansen 2009, section 3.5), that of log p
+    therefore too low on average, by less the more particles there are. Known pixels that no unknown one comes before
+    are counted exactly.
+
+    Args:
+        model: the distribution.
+        images: [B, C, H, W], levels; what stands at unknown pixels has no influence.
+        known: [B, H, W] or, for all images alike, [H, W]; bool.
+        particles: K, of each image.
+        seed: the estimate of image b depends on the seed and first + b alone.
+        progress: show a bar.
+        first: index of the first image, for a request that is made in parts.
+
+    Returns:
+        [B], float64, nats; 0 where nothing is known.
+
+    Raises:
+        ValueError: an argument out of range, or a mask of another size or type.
+    """
+    images, known = _checked(model, images, known)
+    return _walk(model, images, known, 1, seed, Draw(), particles, True, first, progress)[1]
+
+
+def _checked(model: PixelRNN, images: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Images [B, C, H, W], 0 where unknown, and masks [B, H, W], on the model's device.
+
+    Raises:
+        ValueError: they do not fit together, or not the model.
+    """
+    images, known = images.to(model.device), known.to(model.device)
+    if images.ndim != 4:
+        raise ValueError(f"images are {list(images.shape)}; expected [batch, channels, height, width]")
+    B, _, H, W = images.shape
+    if known.dtype != torch.bool:
+        raise ValueError(f"known is {known.dtype}; expected bool, True = keep")
+    if known.shape not in ((H, W), (B, H, W)):
+        raise ValueError(f"known is {list(known.shape)}; the images ask for {[H, W]} or {[B, H, W]}")
+    known = known.expand(B, H, W)
+    images = torch.where(known[:, None], images, torch.zeros_like(images))
+    model.check_images(images)
+    return images.long(), known
+
+
+def _walk(
+    model: PixelRNN,
+    images: Tensor,
+    known: Tensor,
+    num: int,
+    seed: int | torch.Generator,
+    draw: Draw,
+    particles: int,
+    scored: bool,
+    first: int,
+    progress: bool,
+) -> tuple[Tensor, Tensor]:
+    """Walks `num` copies of images: completions [B * num, C, H, W] and, where scored, log p(known) [B * num].
+
+    Rows that are known to all images are walked once an image, not once a copy. From there to the last row with known
+    pixels there are particles; after it each completion goes on alone.
+    """
+    if particles < 1:
+        raise ValueError(f"particles is {particles}; it must be at least 1")
+    B, C, H, W = images.shape
+    seed, indices = whole_seed(seed), range(first, first + B * num)
+    noise = Noise(seed, indices, model.device, range(particles))  # particle 0 draws as a sample does
+    resampling = Noise(seed, indices, model.device, range(particles, particles + 1))
+    given_rows = int(known.all(2).all(0).long().cumprod(0).sum())
+    weighed_rows = int(known.any(2).any(0).nonzero().max()) + 1 if scored and known.any() else given_rows
+    rows = iter(tqdm(range(H), desc="completing", unit="row", disable=not progress))
+
+    walker = start_walk(model, B, W)
+    log_p = torch.zeros(B, dtype=torch.float64, device=model.device)
+    for i in islice(rows, given_rows):
+        uniform, _ = noise.row(W, C)[:: num * particles], resampling.row(W + 1, 1)  # in any batch row i has its own
+        log_p -= walker.walk(uniform, draw, images[:, :, i], known[:, i], scored)[1].sum((1, 2))
+
+    copies = torch.arange(B, device=model.device).repeat_interleave(num)
+    walker, levels, known, log_p = walker.select(copies), images[copies], known[copies], log_p[copies]
+    if weighed_rows > given_rows:
+        population = Particles(walker, levels, known, particles)
+        for i in islice(rows, weighed_rows - given_rows):
+            population.walk_row(i, noise.row(W, C), resampling.row(W + 1, 1)[:, :, 0])
+        alone = torch.arange(B * num, device=model.device) * particles
+        walker, levels = population.walker.select(alone), population.levels[alone]
+        log_p += population.log_known
+
+    for i in rows:
+        levels[:, :, i] = walker.walk(noise.row(W, C)[::particles], draw, levels[:, :, i], known[:, i])[0]
+    return levels, log_p

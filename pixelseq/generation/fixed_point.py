@@ -1,0 +1,54 @@
+"""Sampling by fixed-point iteration: every pixel at once, again and again, until nothing changes.
+
+Song, Meng, Liao, Ermon (2021), Accelerating Feedforward Computation via Parallel Nonlinear Equation Solving,
+arXiv:2002.03629, section 3 (Jacobi iteration). Shapes: N images, C colours, H rows, W columns, V levels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from pixelseq.generation.options import Draw, Noise
+from pixelseq.model.pixelrnn import PixelRNN
+
+
+@torch.no_grad()
+def fixed_point(
+    model: PixelRNN, height: int, width: int, noise: Noise, draw: Draw, progress: bool = False
+) -> tuple[Tensor, int]:
+    """The images that the noise gives, found with whole forward passes.
+
+    A value that is drawn from the right values before it is right: the first is after one pass, the t-th after t at
+    the latest, so that the one fixed point is what raster order gives.
+
+    Args:
+        model: used with dropout off; its mode is restored.
+        height: H, rows.
+        width: W, columns.
+        noise: of the N images, at its start.
+        draw: how levels are drawn.
+        progress: show a bar, which counts passes of at most one a value.
+
+    Returns:
+        images: [N, C, H, W], levels.
+        passes: how many were made; the last one of fewer than C * H * W changed nothing.
+    """
+    N, C = len(noise.streams), model.config.channels
+    uniform = noise.row(height * width, C).flatten()  # rows follow one another in the noise
+    images = torch.zeros(N, C, height, width, dtype=torch.long, device=model.device)
+    passes, settled = 0, False
+    was_training = model.training
+    try:
+        model.eval()
+        with tqdm(total=C * height * width, desc="sampling", unit="pass", disable=not progress) as bar:
+            while not settled and passes < C * height * width:
+                log_probs = model(images).permute(0, 3, 4, 2, 1)  # [N, H, W, C, V]
+                drawn = draw(log_probs.flatten(0, 3), uniform).view(N, height, width, C).permute(0, 3, 1, 2)
+                images, settled = drawn.contiguous(), torch.equal(drawn, images)
+                passes += 1
+                bar.update()
+    finally:
+        model.train(was_training)
+    return images, passes

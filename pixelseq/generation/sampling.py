@@ -1,0 +1,113 @@
+"""Raster-order sampling. Shapes: N images, C colours, H rows, W columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Literal
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from pixelseq.generation.engine import start_walk
+from pixelseq.generation.fixed_point import fixed_point
+from pixelseq.generation.options import Draw, Noise
+from pixelseq.model.pixelrnn import PixelRNN
+
+
+def stream(
+    model: PixelRNN,
+    num: int,
+    width: int,
+    seed: int | torch.Generator = 0,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    *,
+    first: int = 0,
+) -> Iterator[Tensor]:
+    """Samples images that never end, row by row, with a state of constant size.
+
+    Args:
+        model: the distribution.
+        num: N, number of images.
+        width: W, their columns.
+        seed: image k depends on the seed and k alone.
+        temperature: see `Draw`.
+        top_k: see `Draw`.
+        top_p: see `Draw`.
+        first: index k of the first image, for a request that is made in parts.
+
+    Returns:
+        An endless iterator of rows [N, C, W], levels.
+
+    Raises:
+        ValueError: an argument out of range; at the call, not at the first row.
+    """
+    _check_sizes(num, width)
+    draw = Draw(temperature, top_k, top_p)
+    walker = start_walk(model, num, width)
+    noise = Noise(seed, range(first, first + num), model.device)
+
+    def rows() -> Iterator[Tensor]:
+        while True:
+            yield walker.walk(noise.row(width, model.config.channels), draw)[0]
+
+    return rows()
+
+
+def sample(
+    model: PixelRNN,
+    num: int,
+    height: int,
+    width: int,
+    seed: int | torch.Generator = 0,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    progress: bool = False,
+    *,
+    first: int = 0,
+    method: Literal["raster", "fixed_point"] = "raster",
+) -> Tensor:
+    """Samples images of any height and width.
+
+    Args:
+        model: the distribution.
+        num: N, number of images.
+        height: H, rows.
+        width: W, columns.
+        seed: image k depends on the seed and k alone.
+        temperature: see `Draw`.
+        top_k: see `Draw`.
+        top_p: see `Draw`.
+        progress: show a bar.
+        first: index k of the first image, for a request that is made in parts.
+        method: "raster" draws value after value; "fixed_point" finds the same images by passes over whole ones
+            (see `fixed_point`), as long as rounding, which differs, does not decide a draw.
+
+    Returns:
+        [N, C, H, W], levels.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    if height < 1:
+        raise ValueError(f"height is {height}; it must be at least 1")
+    if method == "fixed_point":
+        _check_sizes(num, width)
+        noise = Noise(seed, range(first, first + num), model.device)
+        return fixed_point(model, height, width, noise, Draw(temperature, top_k, top_p), progress)[0]
+    if method != "raster":
+        raise ValueError(f"method is {method!r}; choose raster or fixed_point")
+    rows = stream(model, num, width, seed, temperature, top_k, top_p, first=first)
+    bar = tqdm(islice(rows, height), total=height, desc="sampling", unit="row", disable=not progress)
+    return torch.stack(list(bar), dim=2)
+
+
+def _check_sizes(num: int, width: int) -> None:
+    if num < 1:
+        raise ValueError(f"num is {num}; at least 1 image must be asked for")
+    if width < 1:
+        raise ValueError(f"width is {width}; it must be at least 1")

@@ -1,0 +1,1 @@
+"""Pictures, levels, masks and text: everything between a file and integer levels."""

@@ -1,0 +1,1 @@
+"""What every Numba kernel is made of."""

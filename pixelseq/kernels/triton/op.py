@@ -1,0 +1,147 @@
+"""Triton kernels as torch ops: the choice of blocks, launches, gradients of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import triton
+from torch import Tensor
+
+from pixelseq.kernels.scan_op import empty_results, register
+from pixelseq.kernels.triton.scan import BLOCK_MIN, backward_kernel, forward_kernel
+
+RESIDENT_BYTES = 64 * 1024
+"""Weights of one direction up to this size are loaded once; larger ones are streamed, a tile of features at a time."""
+
+
+def blocks(D: int, K: int, itemsize: int, summed: int) -> dict[str, Any]:
+    """Tiles of a kernel.
+
+    Args:
+        D: hidden features.
+        K: taps.
+        itemsize: bytes of a number.
+        summed: features that a product is summed over: D forward, 4D backward.
+
+    Returns:
+        RESIDENT, whether the weights of a direction are loaded once; BN, hidden features a tile; BK, features that a
+        product is summed over at a time, and their PARTS.
+    """
+    features, all_summed = (max(BLOCK_MIN, triton.next_power_of_2(n)) for n in (D, summed))
+    resident = K * 4 * features * features * itemsize <= RESIDENT_BYTES
+    line = 128 // itemsize  # numbers in a line of the cache
+    BN, BK = (features, all_summed) if resident else (min(features, line), min(all_summed, line))
+    return {"RESIDENT": resident, "BN": BN, "BK": BK, "PARTS": triton.cdiv(summed, BK)}
+
+
+def _tune(kernel: Any) -> Any:
+    """Chooses images and pixels a program, and warps, by trial; anew for each network and kind of image size."""
+    # A tile has at least as many numbers as its program has threads (the least is 16 x 16, 32 a warp): otherwise two
+    # threads would hold one number, and one could read the carry that the other has written.
+    configs = [
+        triton.Config({"IMAGES": images, "BM": pixels}, num_warps=warps, num_stages=3)
+        for images, pixels, warps in [(1, 16, 4), (1, 32, 4), (1, 32, 8), (2, 64, 8), (4, 128, 8)]
+    ]
+    interpreted = not isinstance(kernel, triton.JITFunction)
+    return triton.autotune(configs[1:2] if interpreted else configs, key=["bucket", "D", "S", "K", "PRECISION"])(kernel)
+
+
+forward_tuned, backward_tuned = _tune(forward_kernel), _tune(backward_kernel)
+
+
+def scan_op(name: str, diagonal: bool) -> Callable[[Tensor, Tensor], Tensor]:
+    """Registers a scan as `pixelseq::NAME_triton`.
+
+    Args:
+        name: of the scan.
+        diagonal: two directions by diagonals, or one by rows.
+
+    Returns:
+        The scan: gates_is and weight_ss, float32, bfloat16 or float16, to hidden [..., D] of that type. The state c and
+        all sums are float32.
+    """
+
+    def forward(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        results = empty_results(gates_is, weight_ss)
+        tensors = (gates_is.contiguous(), weight_ss.contiguous(), *results)
+        _launch(forward_tuned, tensors, weight_ss, diagonal, summed=weight_ss.shape[-2])
+        return results
+
+    def backward(
+        grad_hidden: Tensor, weight_ss: Tensor, hidden: Tensor, cell: Tensor, gates: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        B, H, W = gates.shape[:3]
+        S = 2 if diagonal else 1
+        grad_gates = torch.empty_like(gates)
+        carry = cell.new_empty(B, S, H if diagonal else W, cell.shape[-1])
+        transposed = weight_ss.transpose(-1, -2).contiguous()
+        tensors = (grad_hidden.contiguous(), transposed, cell, gates, grad_gates, carry)
+        _launch(backward_tuned, tensors, weight_ss, diagonal, summed=weight_ss.shape[-1])
+        grad_of = _diagonal_weight_gradient if diagonal else _row_weight_gradient
+        return grad_gates, grad_of(hidden, grad_gates, weight_ss)
+
+    op = register(f"{name}_triton", forward, backward)
+
+    def scan(gates_is: Tensor, weight_ss: Tensor) -> Tensor:
+        device = gates_is.device.type
+        if torch.is_autocast_enabled(device):
+            dtype = torch.get_autocast_dtype(device)
+            gates_is, weight_ss = gates_is.to(dtype), weight_ss.to(dtype)
+        return op(gates_is, weight_ss)[0]
+
+    return scan
+
+
+def _launch(kernel: Any, tensors: tuple[Tensor, ...], weight_ss: Tensor, diagonal: bool, summed: int) -> None:
+    """One launch for all images and directions; the first tensor is [B, H, W, ...]."""
+    if tensors[0].numel() == 0:
+        return
+    B, H, W = tensors[0].shape[:3]
+    K, D, _ = weight_ss.shape[-3:]
+    S = 2 if diagonal else 1
+    bucket = triton.next_power_of_2(B) * 2**16 + triton.next_power_of_2(min(H, W) if diagonal else W)
+    exact = torch.get_float32_matmul_precision() == "highest"
+    with torch.cuda.device_of(weight_ss):
+        kernel[lambda meta: (triton.cdiv(B, meta["IMAGES"]), S)](
+            *tensors,
+            B,
+            H,
+            W,
+            bucket,
+            D=D,
+            S=S,
+            K=K,
+            DIAGONAL=diagonal,
+            PRECISION="tf32x3" if exact else "tf32",
+            enable_fp_fusion=True,
+            **blocks(D, K, weight_ss.element_size(), summed),
+        )
+
+
+def _diagonal_weight_gradient(hidden: Tensor, grad_gates: Tensor, weight_ss: Tensor) -> Tensor:
+    """Sums h of the neighbours times the gates' gradient, over all pixels: [2, 2, D, 4D]."""
+    gradient = torch.empty_like(weight_ss)
+    for s in range(2):
+        h, dg = hidden[:, :, :, s], grad_gates[:, :, :, s]
+        gradient[s, 0] = _product(h[:, :-1], dg[:, 1:])
+        gradient[s, 1] = _product(h[:, :, :-1], dg[:, :, 1:]) if s == 0 else _product(h[:, :, 1:], dg[:, :, :-1])
+    return gradient
+
+
+def _row_weight_gradient(hidden: Tensor, grad_gates: Tensor, weight_ss: Tensor) -> Tensor:
+    """Sums h of the neighbours times the gates' gradient, over all pixels: [K, D, 4D]."""
+    gradient = torch.empty_like(weight_ss)
+    K, W = len(weight_ss), hidden.shape[2]
+    for k in range(K):
+        column = k - K // 2  # of the neighbour, from the pixel
+        h = hidden[:, :-1, max(0, column) : max(0, W + min(0, column))]
+        dg = grad_gates[:, 1:, max(0, -column) : max(0, W + min(0, -column))]
+        gradient[k] = _product(h, dg)
+    return gradient
+
+
+def _product(h: Tensor, dg: Tensor) -> Tensor:
+    """[B, H, W, D], [B, H, W, 4D] -> [D, 4D], summed over pixels by one matrix product."""
+    return h.flatten(0, 2).T @ dg.flatten(0, 2)

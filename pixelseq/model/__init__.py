@@ -1,0 +1,1 @@
+"""The model, its configuration, its state, its checkpoints, its likelihoods."""

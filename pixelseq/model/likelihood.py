@@ -1,0 +1,151 @@
+"""Likelihoods of whole images: nats, bits/dim, exact sums over ragged batches.
+
+Shapes: B batch, C colours, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pixelseq.data import Images, collate
+from pixelseq.model.pixelrnn import PixelRNN
+
+MOST_PIXELS = 2**16
+"""Pixels of a batch that is evaluated, with its padding, where it has more than one image."""
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Exact sums over a set of images."""
+
+    nll_nats: float
+    """Negative log-likelihood, nats, summed over all values of all images."""
+    images: int
+    values: int
+    """Colour values of all images."""
+    nats_error: float | None = None
+    """Standard error of `nats_per_image`, as of a mean over a sample of images; a single image has none."""
+    bits_error: float | None = None
+    """Standard error of `bits_per_dim`."""
+
+    @property
+    def nats_per_image(self) -> float:
+        """Mean nats an image."""
+        return self.nll_nats / self.images
+
+    @property
+    def bits_per_dim(self) -> float:
+        """Bits a colour value."""
+        return self.nll_nats / (math.log(2) * self.values)
+
+    @classmethod
+    def of(cls, nats: Sequence[float], values: Sequence[int]) -> Likelihood:
+        """The likelihood of images from the nats and the colour values of each; the order changes nothing."""
+        n, total, count = len(nats), math.fsum(nats), sum(values)
+        nats_error = bits_error = None
+        if n > 1:
+            mean, rate = total / n, total / count
+            nats_error = math.sqrt(math.fsum((x - mean) ** 2 for x in nats) / (n * (n - 1)))
+            # A ratio of two sums, linearised (Cochran 1977, Sampling Techniques, section 6.4).
+            squares = math.fsum((x - rate * v) ** 2 for x, v in zip(nats, values, strict=True))
+            bits_error = math.sqrt(squares * n / (n - 1)) / (math.log(2) * count)
+        return cls(total, n, count, nats_error, bits_error)
+
+
+def image_nats(value_nats: Tensor, heights: Tensor) -> Tensor:
+    """Sums the nats of each image's own rows, not those of the padding below it.
+
+    Args:
+        value_nats: [B, C, H, W], from `PixelRNN.nll`.
+        heights: [B], rows of each image.
+
+    Returns:
+        [B], in the dtype of `value_nats`.
+    """
+    rows = torch.arange(value_nats.shape[2], device=value_nats.device)
+    inside = rows < heights[:, None]  # [B, H]
+    return (value_nats * inside[:, None, :, None]).sum((1, 2, 3))
+
+
+def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) -> Likelihood:
+    """The likelihood of a set of images of any sizes.
+
+    Args:
+        model: evaluated with dropout off; its mode is restored.
+        images: levels, each [C, H, W].
+        batch_size: images at a time, fewer where they are large; the result does not depend on it beyond rounding.
+
+    Returns:
+        Sums in float64.
+
+    Raises:
+        ValueError: a batch size below 1, or as `PixelRNN.nll`.
+    """
+    nats = nats_of_images(model, images, batch_size)
+    return Likelihood.of(nats.tolist(), values_of_images(images))
+
+
+@torch.no_grad()
+def nats_of_images(
+    model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64, rank: int = 0, world: int = 1
+) -> Tensor:
+    """Nats of each image; of several processes each takes its share of the batches.
+
+    Batches are the same for any number of processes, and so is every image's result, to the last bit.
+
+    Args:
+        model: as in `evaluate`.
+        images: as in `evaluate`.
+        batch_size: as in `evaluate`.
+        rank: number of this process.
+        world: processes.
+
+    Returns:
+        [N], float64, 0 for the images of other processes.
+
+    Raises:
+        ValueError: as `evaluate`.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+    was_training = model.training
+    nats = torch.zeros(len(images), dtype=torch.float64)
+    try:
+        model.eval()
+        for batch in list(_batches(_shapes(images), batch_size))[rank::world]:
+            levels, heights = collate([images[k] for k in batch])
+            value_nats = model.nll(levels.to(model.device))
+            nats[batch] = image_nats(value_nats.double(), heights.to(model.device)).cpu()
+    finally:
+        model.train(was_training)
+    return nats
+
+
+def values_of_images(images: Sequence[Tensor]) -> list[int]:
+    """Colour values of each image."""
+    return [math.prod(shape) for shape in _shapes(images)]
+
+
+def _shapes(images: Sequence[Tensor]) -> list[tuple[int, ...]]:
+    if isinstance(images, Images):  # known without decoding
+        return [(images.channels, H, W) for H, W in images.sizes.tolist()]
+    return [tuple(image.shape) for image in images]
+
+
+def _batches(shapes: Sequence[tuple[int, ...]], batch_size: int) -> Iterator[list[int]]:
+    """Positions of images of one width and like heights, so that there is little padding."""
+    batch: list[int] = []
+    for k in sorted(range(len(shapes)), key=lambda k: (shapes[k][2], shapes[k][1])):
+        _, H, W = shapes[k]
+        full = len(batch) == batch_size or (len(batch) + 1) * H * W > MOST_PIXELS
+        if batch and (full or shapes[batch[0]][2] != W):
+            yield batch
+            batch = []
+        batch.append(k)
+    if batch:
+        yield batch

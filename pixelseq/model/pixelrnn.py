@@ -1,0 +1,254 @@
+"""PixelRNN: context encoder, stack of blocks, head.
+
+Shapes: B batch, C colours, H rows, W columns, F features, Q numbers a colour value, V levels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from pixelseq.layers import (
+    CategoricalHead,
+    ContextEncoder,
+    ConvBlock,
+    DiagonalBiLSTM,
+    Head,
+    LogisticMixtureHead,
+    MaskedConv,
+    PixelEncoding,
+    ResidualBlock,
+    ResidualStack,
+    RowLSTM,
+)
+from pixelseq.model import checkpoint
+from pixelseq.model.config import ModelConfig
+from pixelseq.model.state import State
+
+BLOCK_LAYERS: dict[str, type[RowLSTM] | type[DiagonalBiLSTM] | type[ConvBlock]] = {
+    "row": RowLSTM,
+    "diagonal": DiagonalBiLSTM,
+    "conv": ConvBlock,
+}
+
+
+class PixelRNN(nn.Module):
+    """An exact distribution over images of any size, value by value in raster order.
+
+    van den Oord, Kalchbrenner, Kavukcuoglu (2016), Pixel Recurrent Neural Networks, arXiv:1601.06759.
+
+    On CUDA, torch lets float32 convolutions round to TF32 unless `torch.backends.cudnn.allow_tf32 = False`; with it
+    `forward` and `step` agree to about 1e-3 only. The scripts switch it off.
+
+    Args:
+        config: the shapes.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.pixels = PixelEncoding(config.levels, config.pixels)
+        self.encoder = ContextEncoder(
+            config.channels * self.pixels.features,
+            config.hidden,
+            config.context_kernel,
+            config.context_blocks,
+            config.dropout,
+        )
+        self.blocks = ResidualStack(
+            ResidualBlock(BLOCK_LAYERS[name](config.features, config.hidden), config.hidden, config.dropout)
+            for name in config.blocks
+        )
+        self.head = self._build_head()
+
+    def _build_head(self) -> Head:
+        config = self.config
+        F, C, Q = config.features, config.channels, self.pixels.features
+        if config.head == "logistic_mixture":
+            return LogisticMixtureHead(F, C, config.head_features, config.levels, config.mixtures)
+        return CategoricalHead(F, C, Q, config.head_features, config.levels, ordered=config.pixels == "ordinal")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.encoder.first.weight.device
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights in use: what a mask hides is not counted."""
+        masked = sum(module.masked_parameters for module in self.modules() if isinstance(module, MaskedConv))
+        return sum(parameter.numel() for parameter in self.parameters()) - masked
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Log-probabilities of every level of every value, given the values before it.
+
+        Args:
+            images: integer levels [B, C, H, W], any H, W >= 1.
+
+        Returns:
+            [B, V, C, H, W], nats.
+
+        Raises:
+            ValueError: another shape or type, or a level that the model does not have.
+        """
+        _, pixels = self._encode(images)
+        return rearrange(self.log_probs(pixels), "b h w c v -> b v c h w")
+
+    def nll(self, images: Tensor) -> Tensor:
+        """Negative log-likelihood of every value, given the values before it.
+
+        Args:
+            images: integer levels [B, C, H, W].
+
+        Returns:
+            [B, C, H, W], nats.
+
+        Raises:
+            ValueError: as `forward`.
+        """
+        levels, pixels = self._encode(images)
+        return rearrange(self.head.nll(self.features(pixels), pixels, levels), "b h w c -> b c h w")
+
+    def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Checked levels [B, H, W, C], int64, and what the network sees of them [B, H, W, C, Q]."""
+        self.check_images(images)
+        levels = rearrange(images, "b c h w -> b h w c").long()
+        return levels, self.pixels(levels)
+
+    def log_probs(self, pixels: Tensor) -> Tensor:
+        """Log-probabilities from encoded pixels, differentiable in them: [B, H, W, C, Q] -> [B, H, W, C, V], nats."""
+        return self.head.log_probs(self.features(pixels), pixels)
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """The trunk: encoded pixels [B, H, W, C, Q] -> features [B, H, W, F] of strictly earlier pixels."""
+        return self.blocks(self.encoder(pixels.flatten(3)))[:, :, :-1]  # without the encoder's empty column
+
+    def init_state(self, batch: int, width: int) -> State:
+        """The state before the first pixel.
+
+        Args:
+            batch: number of images.
+            width: their columns.
+
+        Raises:
+            ValueError: batch or width below 1.
+        """
+        if batch < 1 or width < 1:
+            raise ValueError(f"batch is {batch} and width {width}; both must be at least 1")
+        encoder, blocks = self.encoder.init_state(batch, width), self.blocks.init_state(batch, width + 1)
+        return State(width, row=0, column=0, stepped=False, encoder=encoder, blocks=blocks)
+
+    @torch.no_grad()
+    def step(self, state: State) -> Tensor:
+        """Features of the next pixel, from those fed so far, in amortised O(1) work.
+
+        `pixel_log_probs` turns them into the distribution of its colours; then `feed` its values.
+
+        Args:
+            state: written in place.
+
+        Returns:
+            [B, F].
+        """
+        if state.stepped:
+            raise ValueError("the pixel of the last step has not been fed; call feed before the next step")
+        state.stepped = True
+        return self._trunk_step(state)
+
+    @torch.no_grad()
+    def pixel_log_probs(self, features: Tensor, earlier: Tensor) -> Tensor:
+        """Distribution of a pixel's next colour.
+
+        Args:
+            features: [B, F], from `step`.
+            earlier: [B, c], the levels of the pixel's first c colours, 0 <= c < C.
+
+        Returns:
+            [B, V], nats.
+
+        Raises:
+            ValueError: no colour follows the given ones.
+        """
+        if earlier.shape[1] >= self.config.channels:
+            raise ValueError(f"{earlier.shape[1]} colours are given; a pixel has {self.config.channels}")
+        return self.head.channel_log_probs(features, self.pixels(earlier))
+
+    @torch.no_grad()
+    def feed(self, state: State, pixel: Tensor) -> None:
+        """Enters the values of the pixel that `step` was called for, and closes its row after the last column.
+
+        Args:
+            state: written in place.
+            pixel: [B, C], integer levels of the model (their range is not checked here).
+
+        Raises:
+            ValueError: another shape or type, or no step since the last feed.
+        """
+        if not state.stepped:
+            raise ValueError("no step has been made since the last feed; call step first")
+        if pixel.shape != (state.batch, self.config.channels):
+            raise ValueError(f"the pixel is {list(pixel.shape)}; expected {[state.batch, self.config.channels]}")
+        if pixel.is_floating_point():
+            raise ValueError(f"the pixel is {pixel.dtype}; expected integer levels")
+        self.encoder.feed(self.pixels(pixel).flatten(1), state.encoder, state.column)
+        state.stepped = False
+        state.column += 1
+        if state.column == state.width:
+            self._trunk_step(state)  # the empty column on the right
+            self.encoder.end_row(state.encoder)
+            self.blocks.end_row(state.blocks)
+            state.row, state.column = state.row + 1, 0
+
+    def _trunk_step(self, state: State) -> Tensor:
+        return self.blocks.step(self.encoder.step(state.encoder, state.column), state.blocks, state.column)
+
+    def check_images(self, images: Tensor) -> None:
+        """Raises ValueError where `images` are not levels [B, C, H, W] of this model."""
+        if images.ndim != 4:
+            raise ValueError(f"images are {list(images.shape)}; expected [batch, channels, height, width]")
+        if images.shape[1] != self.config.channels:
+            raise ValueError(f"images have {images.shape[1]} channels; the model has {self.config.channels}")
+        if 0 in images.shape:
+            raise ValueError(f"images are {list(images.shape)}; every side must be at least 1")
+        if images.is_floating_point() or images.is_complex() or images.dtype == torch.bool:
+            raise ValueError(f"images are {images.dtype}; expected integer levels 0 to {self.config.levels - 1}")
+        low, high = (int(bound) for bound in images.long().aminmax())
+        if low < 0 or high >= self.config.levels:
+            raise ValueError(
+                f"images have levels from {low} to {high}; the model has {self.config.levels} levels, "
+                f"0 to {self.config.levels - 1}"
+            )
+
+    def save_pretrained(self, folder: str | Path, card: str = "") -> None:
+        """Writes a checkpoint folder, whole or not at all: config.json, model.safetensors, README.md.
+
+        Args:
+            folder: made, or replaced if it is a checkpoint.
+            card: text of the model card after its heading.
+
+        Raises:
+            ValueError: the folder holds something else.
+        """
+        checkpoint.save(Path(folder), self.config, self.state_dict(), card)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, revision: str | None = None) -> PixelRNN:
+        """Loads a checkpoint, in evaluation mode on the CPU.
+
+        Args:
+            name: a checkpoint folder, a run's folder, "mnist-binary" (comes with the package), or a model id
+                "owner/name" on the Hugging Face hub.
+            revision: of the model on the hub.
+
+        Raises:
+            FileNotFoundError: nothing of that name, or a file of the checkpoint is missing.
+            ValueError: a file of the checkpoint does not hold what it should.
+        """
+        config, weights = checkpoint.load(name, revision)
+        model = cls(config)
+        checkpoint.check_weights(model.state_dict(), weights)
+        model.load_state_dict(weights)
+        return model.eval()

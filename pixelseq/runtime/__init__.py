@@ -1,0 +1,1 @@
+"""What is not about images: files, signals, processes, command lines, JSON."""

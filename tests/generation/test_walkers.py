@@ -1,0 +1,218 @@
+"""The compiled and the captured walk against the walk by steps, and all against the likelihood of whole images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+import torch
+from helpers import small_model
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from pixelseq import PixelRNN, sample
+from pixelseq.generation.compiled import CompiledModel
+from pixelseq.generation.engine import CompiledWalker, GraphWalker, StepWalker, Walker, start_walk
+from pixelseq.generation.options import Draw, Noise
+from pixelseq.kernels.backends import VARIABLE
+from pixelseq.kernels.pixel_walk import distributions
+from pixelseq.layers import logistic_mixture
+
+# Hidden sizes below, at and off the vector width; every layer, head and kind of pixel.
+MODELS: dict[str, dict[str, Any]] = {
+    "encoder-only": {"blocks": (), "context_blocks": 0, "context_kernel": 7},
+    "row": {"blocks": ("row",), "hidden": 16},
+    "diagonal": {"blocks": ("diagonal",), "hidden": 20},
+    "conv": {"blocks": ("conv",), "hidden": 33},
+    "colour": {"blocks": ("row", "diagonal"), "channels": 3, "levels": 7, "context_kernel": 5},
+    "mixture": {"channels": 3, "levels": 5, "head": "logistic_mixture", "mixtures": 3},
+    "mixture-binary": {"levels": 2, "head": "logistic_mixture", "mixtures": 2},
+    "tiles": {"levels": 6, "pixels": "categorical"},
+}
+DRAWS = [Draw(), Draw(0.7, top_p=0.8), Draw(top_k=2), Draw(0), Draw(1.3, top_k=4, top_p=0.9)]
+
+
+def recorded(function: Callable[[], None]) -> Callable[[], None]:
+    """As a CUDA graph would: the operations of one call, with their numbers and the memory they work on."""
+    return make_fx(function)()
+
+
+def walkers(model: PixelRNN, batch: int, width: int) -> list[Walker]:
+    """The walk that defines the answer first."""
+    return [
+        StepWalker(model, model.init_state(batch, width)),
+        CompiledWalker.start(CompiledModel(model, width), batch),
+        GraphWalker(model, model.init_state(batch, width), lambda function: function, {}),
+    ]
+
+
+@pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
+@pytest.mark.parametrize("draw", DRAWS, ids=lambda d: f"t{d.temperature}-k{d.top_k}-p{d.top_p}")
+def test_the_other_walks_are_the_walk_by_steps(fields: dict[str, Any], draw: Draw) -> None:
+    N, H, W = 3, 4, 5
+    model = small_model(2.0, **fields)
+    C, V = model.config.channels, model.config.levels
+    steps, *others = walkers(model, N, W)
+    noise = Noise(1, range(N), torch.device("cpu"))
+    for i in range(H):
+        uniform = noise.row(W, C)
+        given, known = torch.randint(V, (N, C, W)), torch.rand(N, W) < 0.4
+        for part in (slice(0, 2), slice(2, 3), slice(3, W)) if i == 1 else (slice(0, W),):
+            arguments = (uniform[:, part], draw, given[:, :, part], known[:, part], i % 2 == 0)
+            levels, nats = steps.walk(*arguments)
+            for other in others:
+                found, found_nats = other.walk(*arguments)
+                assert torch.equal(levels, found)
+                torch.testing.assert_close(nats, found_nats, rtol=1e-10, atol=1e-10)
+            assert torch.equal(levels.movedim(1, 2)[known[:, part]], given.movedim(1, 2)[:, part][known[:, part]])
+
+
+@pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
+def test_nats_of_known_values_are_those_of_whole_images(fields: dict[str, Any]) -> None:
+    N, H, W = 2, 3, 4
+    model = small_model(2.0, **fields)
+    C = model.config.channels
+    images = torch.randint(model.config.levels, (N, C, H, W))
+    expected = model.nll(images)
+    known, uniform = torch.ones(N, W, dtype=torch.bool), torch.zeros(N, W, C, dtype=torch.float64)
+    for walker in walkers(model, N, W):
+        for i in range(H):
+            levels, nats = walker.walk(uniform, Draw(), images[:, :, i], known, scored=True)
+            assert torch.equal(levels, images[:, :, i])
+            torch.testing.assert_close(nats, expected[:, :, i].detach(), rtol=1e-10, atol=1e-10)
+
+
+def test_values_that_are_not_scored_have_no_nats() -> None:
+    model = small_model(2.0)
+    known = torch.tensor([[True, False, True]])
+    for walker in walkers(model, 1, 3):
+        _, nats = walker.walk(torch.full((1, 3, 1), 0.5).double(), Draw(), torch.zeros(1, 1, 3).long(), known)
+        assert (nats[0, 0] == 0).tolist() == [True, False, True]
+
+
+def test_select_gives_independent_images_in_the_asked_order() -> None:
+    model = small_model(2.0, levels=5)
+    uniform = torch.rand(3, 4, 1, dtype=torch.float64)
+    for walker in walkers(model, 3, 4):
+        walker.walk(uniform, Draw())
+        chosen = walker.select(torch.tensor([2, 0, 2]))
+        levels, nats = walker.walk(uniform.flip(1), Draw())
+        turned = uniform.flip(1)[[2, 0, 2]]
+        found, found_nats = chosen.walk(turned, Draw())
+        assert torch.equal(found, levels[[2, 0, 2]])
+        torch.testing.assert_close(found_nats, nats[[2, 0, 2]])
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_what_is_captured_of_a_pixel_is_all_that_it_needs(scored: bool) -> None:
+    N, H, W = 2, 3, 3
+    model = small_model(2.0, levels=3, channels=3, blocks=("row", "diagonal"), context_kernel=3)
+    steps = StepWalker(model, model.init_state(N, W))
+    captured = GraphWalker(model, model.init_state(N, W), recorded, {})
+    noise, draw = Noise(1, range(N), torch.device("cpu")), Draw(0.7, top_p=0.9)
+    for i in range(H):
+        arguments = (noise.row(W, 3), draw, torch.randint(3, (N, 3, W)), torch.rand(N, W) < 0.4, scored)
+        for expected, found in zip(steps.walk(*arguments), captured.walk(*arguments), strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+        if i == 1:
+            turned = torch.tensor([1, 0])
+            steps, captured = steps.select(turned), captured.select(turned)
+
+
+@pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
+@pytest.mark.parametrize("draw", DRAWS, ids=lambda d: f"t{d.temperature}-k{d.top_k}-p{d.top_p}")
+def test_what_is_captured_never_asks_for_a_value(
+    fields: dict[str, Any], draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tensor on the device "meta" has none to give; for one on CUDA the processor would wait."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # has no types for "meta"
+    model = small_model(**fields).to("meta")
+    N, W, C = 2, 2, model.config.channels
+    walker = GraphWalker(model, model.init_state(N, W), lambda function: function, {})
+    uniform = torch.empty(N, W, C, dtype=torch.float64, device="meta")
+    given, known = (
+        torch.empty(N, C, W, dtype=torch.long, device="meta"),
+        torch.empty(N, W, dtype=torch.bool, device="meta"),
+    )
+    for more in ((), (given, known), (given, known, True)):
+        levels, nats = walker.walk(uniform, draw, *more)
+        assert (levels.shape, nats.shape) == ((N, C, W), (N, C, W))
+
+
+@pytest.mark.requires_cuda
+@pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
+def test_cuda_graphs_are_the_walk_by_steps(fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    torch.use_deterministic_algorithms(False)  # cumsum has no deterministic CUDA kernel
+    N, H, W = 3, 4, 5
+    model = small_model(2.0, **fields).float().cuda()
+    C, V = model.config.channels, model.config.levels
+    graphs = start_walk(model, N, W)
+    assert isinstance(graphs, GraphWalker)
+    steps: Walker = StepWalker(model, model.init_state(N, W))
+    noise = Noise(1, range(N), model.device)
+    for i in range(H):
+        given, known = torch.randint(V, (N, C, W), device="cuda"), torch.rand(N, W, device="cuda") < 0.4
+        for draw in DRAWS[i], DRAWS[i + 1]:
+            uniform = noise.row(W, C)
+            for more in ((), (given, known), (given, known, True)):
+                for expected, found in zip(
+                    steps.walk(uniform, draw, *more), graphs.walk(uniform, draw, *more), strict=True
+                ):
+                    torch.testing.assert_close(found, expected)
+        steps, graphs = (walker.select(torch.tensor([2, 0, 2], device="cuda")) for walker in (steps, graphs))
+
+
+def test_a_walk_in_autocast_is_in_the_models_own_types() -> None:
+    model, rounded = small_model().float(), small_model().bfloat16()
+    expected = sample(model, 2, 3, 4)
+    with torch.autocast("cpu"):
+        assert torch.equal(sample(model, 2, 3, 4), expected)
+        with pytest.warns(UserWarning, match="are bfloat16"):
+            found = sample(rounded, 2, 3, 4)
+    with pytest.warns(UserWarning, match="are bfloat16"):
+        assert torch.equal(sample(rounded, 2, 3, 4), found)
+
+
+def test_any_top_k_is_all_levels_where_it_is_as_many() -> None:
+    model = small_model(levels=5)
+    assert torch.equal(sample(model, 3, 4, 5, top_k=10**19), sample(model, 3, 4, 5))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_float32_image_is_the_same_to_the_last_bit_in_any_batch_and_on_any_threads(threads: int) -> None:
+    model = small_model(3.0, levels=9, hidden=16, blocks=("row", "diagonal", "conv")).float()
+    uniform = torch.rand(5, 6, 1, dtype=torch.float64)
+    compiled = CompiledModel(model, 6)
+
+    def rows(images: slice) -> list[torch.Tensor]:
+        walker = CompiledWalker.start(compiled, len(range(5)[images]))
+        return [torch.cat(walker.walk(uniform[images], Draw()), dim=1) for _ in range(3)]
+
+    alone = [torch.cat(parts) for parts in zip(*(rows(slice(k, k + 1)) for k in range(5)), strict=True)]
+    torch.set_num_threads(threads)
+    for one, other in zip(alone, rows(slice(0, 5)), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_backend_chooses_the_walker(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small_model()
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert isinstance(start_walk(model, 1, 2), CompiledWalker)
+    compiled = sample(model, 3, 4, 5, seed=2)
+    monkeypatch.setenv(VARIABLE, "reference")
+    assert isinstance(start_walk(model, 1, 2), StepWalker)
+    assert torch.equal(sample(model, 3, 4, 5, seed=2), compiled)
+
+
+def test_a_type_that_is_not_compiled_is_walked_by_steps_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    model = small_model().bfloat16()
+    with pytest.warns(UserWarning, match="are bfloat16"):
+        assert isinstance(start_walk(model, 1, 2), StepWalker)
+
+
+def test_both_know_the_same_bounds_of_scales() -> None:
+    names = ("MIN_LOG_SCALE", "MAX_LOG_SCALE")
+    assert [getattr(distributions, n) for n in names] == [getattr(logistic_mixture, n) for n in names]

@@ -1,0 +1,107 @@
+"""sample/run.py beyond one batch of pictures: strips that are stopped, several processes, animations."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pixelseq import ModelConfig, PixelRNN, sample
+from pixelseq.imaging.palette import UNKNOWN_COLOUR
+from pixelseq.imaging.pictures import read_image, sample_sheet
+
+SCRIPT = Path(__file__).parents[2] / "sample/run.py"
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--"]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an untrained model of gray pictures in runs/gray."""
+    folder = tmp_path_factory.mktemp("gray")
+    config = ModelConfig(levels=4, hidden=4, blocks=("diagonal",), context_blocks=0, head_features=4)
+    PixelRNN(config).save_pretrained(folder / "runs/gray/checkpoint")
+    return folder
+
+
+def run(folder: Path, *arguments: object, launcher: list[str] | None = None) -> str:
+    """Runs the script to its end; returns what it prints."""
+    command = [sys.executable, *(launcher or []), str(SCRIPT), *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_one_picture_is_written_row_by_row_in_its_own_size(folder: Path) -> None:
+    printed = run(folder, "--height", 5000, "--width", 6, "--seed", 3, "--out", "one.png")  # tall: one by default
+    assert printed == "wrote an image of 5000 rows to one.png\n"
+    expected = sample(PixelRNN.from_pretrained(folder / "runs/gray"), 1, 5000, 6, seed=3)
+    assert torch.equal(read_image(folder / "one.png", 1, 4).long(), expected[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_strip_that_is_stopped_holds_its_first_rows(folder: Path, number: signal.Signals) -> None:
+    command = [sys.executable, str(SCRIPT), "--height", "10000000", "--width", "8", "--out", f"{number}/strip.png"]
+    with subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        deadline = time.monotonic() + 120
+        while not any(path.stat().st_size for path in (folder / str(number)).glob(".strip.png*")):
+            assert run.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        run.send_signal(number)
+        printed = run.communicate(timeout=60)[0].decode()
+    assert run.returncode == 128 + number
+    said = re.fullmatch(rf"stopped: {number}/strip.png holds the first (\d+) of 10000000 rows\n", printed)
+    assert said
+    assert [path.name for path in (folder / str(number)).iterdir()] == ["strip.png"]
+    rows = int(said[1])
+    assert rows > 1000
+    expected = sample(PixelRNN.from_pretrained(folder / "runs/gray"), 1, rows, 8)
+    assert torch.equal(read_image(folder / f"{number}/strip.png", 1, 4).long(), expected[0])
+
+
+@pytest.mark.parametrize("out", ["all.png", "all.npy", "each"])
+def test_two_processes_write_the_files_of_one(folder: Path, out: str) -> None:
+    arguments = ["--num", 5, "--height", 6, "--width", 7, "--format", "npy" if out == "all.npy" else "png"]
+    for place, launcher in (("alone", None), ("shared", TORCHRUN)):
+        assert run(folder, *arguments, "--out", f"{place}/{out}", launcher=launcher).count("wrote 5 images") == 1
+    alone = {path.name: path.read_bytes() for path in (folder / "alone").rglob("*.*")}
+    assert {path.name: path.read_bytes() for path in (folder / "shared").rglob("*.*")} == alone
+    assert len(alone) >= (5 if out == "each" else 1)
+
+
+def test_more_processes_than_images(folder: Path) -> None:
+    for place, launcher in (("alone", None), ("shared", TORCHRUN)):
+        run(folder, "--num", 1, "--height", 4, "--width", 4, "--out", f"few/{place}/one", launcher=launcher)
+    assert (folder / "few/shared/one/00000.png").read_bytes() == (folder / "few/alone/one/00000.png").read_bytes()
+
+
+def test_an_animation_draws_the_sheet_row_by_row(folder: Path) -> None:
+    arguments = ["--num", 3, "--height", 9, "--width", 4, "--out", "sheet.png", "--animate", "drawing.webp"]
+    assert "in 10 frames to drawing.webp" in run(folder, *arguments)
+    expected = sample_sheet(sample(PixelRNN.from_pretrained(folder / "runs/gray"), 3, 9, 4), 4, 16)
+    with Image.open(folder / "drawing.webp") as animation:
+        assert animation.n_frames == 10  # type: ignore[attr-defined]
+        for shown in range(10):
+            animation.seek(shown)
+            frame = np.array(animation.convert("RGB"))
+            cells = frame[8:-8, 8:-8]  # without the sheet's edge; a row is 16 pixels tall
+            drawn = cells[: 16 * shown]
+            assert np.array_equal(drawn, np.array(expected)[8:-8, 8:-8][: 16 * shown])
+            assert (cells[16 * shown :, :64] == UNKNOWN_COLOUR).all()
+
+
+def test_a_tall_animation_has_few_frames(folder: Path) -> None:
+    run(folder, "--num", 1, "--height", 200, "--width", 4, "--out", "tall.png", "--animate", "tall.webp")
+    with Image.open(folder / "tall.webp") as animation:
+        assert animation.n_frames == 61  # type: ignore[attr-defined]
+    assert read_image(folder / "tall.png", 1, 4).shape == (1, 200, 4)
