@@ -18,24 +18,26 @@ from reading --num.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import tyro
 from torch import Tensor
 from tqdm import tqdm
 
-from pixelseq import ModelConfig, PixelRNN, sample, stream
+from pixelseq import PixelFormat, PixelRNN, SamplingOptions, sample, stream
 from pixelseq.imaging.animation import check_frames, frames, save_animation
 from pixelseq.imaging.pictures import check_pictures, sample_sheet, save_levels, save_png, to_picture
-from pixelseq.imaging.png_stream import save_strip
+from pixelseq.imaging.png_stream import save_png_stream
 from pixelseq.imaging.text import check_text, save_text, to_text
 from pixelseq.model.checkpoint import newest
-from pixelseq.runtime.scripts import LONGEST_WAIT, check_out, check_processes, one_line_errors, set_up_torch
+from pixelseq.runtime.processes import LONGEST_WAIT, check_processes
+from pixelseq.runtime.scripts import check_out, one_line_errors, parse_flags, set_up_torch
 from pixelseq.runtime.signals import Signals
 
 BATCH = 256
@@ -58,12 +60,8 @@ class Arguments:
     """A run's folder, a checkpoint folder or a model id on the hub; the newest run where none is given."""
     seed: int = 0
     """Image k depends on the seed and k alone."""
-    temperature: float = 1.0
-    """Below 1 likelier images, above 1 more varied ones; 0 takes the likeliest level of every pixel."""
-    top_k: int = 0
-    """Draw only from so many of the likeliest levels; 0 for all."""
-    top_p: float = 1.0
-    """Draw only from the likeliest levels that hold this probability."""
+    options: Annotated[SamplingOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=SamplingOptions)
+    """How levels are drawn."""
     format: Literal["png", "npy", "txt"] = "png"
     """png pictures; npy integer levels; txt a line a row, a character a level (models with a legend)."""
     out: Path | None = None
@@ -72,7 +70,13 @@ class Arguments:
     """A .webp that shows the images being drawn, too."""
 
 
-def main(arguments: Arguments) -> None:
+def main(arguments: list[str]) -> None:
+    with one_line_errors():
+        run(parse_flags(Arguments, arguments))
+
+
+def run(arguments: Arguments) -> None:
+    """Samples the images that are asked for, and writes them."""
     from accelerate import PartialState
     from accelerate.utils import gather_object
 
@@ -82,14 +86,14 @@ def main(arguments: Arguments) -> None:
     check_out(out, suffix)
     for name, value in (("num", num), ("height", arguments.height), ("width", arguments.width)):
         if value < 1:
-            raise ValueError(f"--{name} is {value}; it must be at least 1")
+            raise ValueError(f"`{name}` is {value}; it must be at least 1")
     if arguments.animate is not None:
         check_animation(arguments.animate, num, arguments.height, arguments.width)
     process = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)
     check_processes(process.num_processes, "-- sample/run.py")
     device = set_up_torch(alone=process.num_processes == 1)
-    model = PixelRNN.from_pretrained(newest() if arguments.checkpoint is None else arguments.checkpoint).to(device)
-    check_format(model.config, arguments.format, arguments.animate is not None)
+    model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(device)
+    check_format(model.config.pixel_format, arguments.format, arguments.animate is not None)
 
     if num == 1 and out.suffix == ".png" and arguments.animate is None:
         if process.is_main_process:
@@ -103,7 +107,8 @@ def main(arguments: Arguments) -> None:
                 len(part),
                 arguments.height,
                 arguments.width,
-                *draw_settings(arguments),
+                arguments.seed,
+                arguments.options,
                 progress=process.is_main_process,
                 first=part[0],
             )
@@ -111,29 +116,24 @@ def main(arguments: Arguments) -> None:
                 kept.append(images.cpu())
             if out.suffix != suffix:
                 for k, image in zip(part, images, strict=True):
-                    write_one(image, model.config, out / f"{k:05}{suffix}")
+                    write_one(image, model.config.pixel_format, out / f"{k:05}{suffix}")
     kept = gather_object(kept)  # in the order of processes, which is that of images
     if process.is_main_process:
         if out.suffix == suffix:
-            write_all(torch.cat(kept), model.config, out)
+            write_all(torch.cat(kept), model.config.pixel_format, out)
         print(f"wrote {num} images to {out}")
         if arguments.animate:
-            pictures = frames(torch.cat(kept), model.config.levels, SHEET_COLUMNS, model.config.pixels)
+            pictures = frames(torch.cat(kept), model.config.pixel_format, SHEET_COLUMNS)
             save_animation(pictures, arguments.animate)
             print(f"wrote their drawing in {len(pictures)} frames to {arguments.animate}")
     process.wait_for_everyone()
     process.destroy_process_group()
 
 
-def draw_settings(arguments: Arguments) -> tuple[int, float, int, float]:
-    """Seed, temperature, top_k and top_p, as `sample` and `stream` take them."""
-    return arguments.seed, arguments.temperature, arguments.top_k, arguments.top_p
-
-
 def write_strip(model: PixelRNN, arguments: Arguments, path: Path) -> None:
     """Writes one image as it is drawn; what is drawn by then is kept where a signal ends it."""
-    height, config = arguments.height, model.config
-    drawn = islice(stream(model, 1, arguments.width, *draw_settings(arguments)), height)
+    height = arguments.height
+    drawn = islice(stream(model, 1, arguments.width, arguments.seed, arguments.options), height)
 
     def rows() -> Iterator[Tensor]:
         for row in tqdm(drawn, total=height, desc="sampling", unit="row"):
@@ -142,7 +142,7 @@ def write_strip(model: PixelRNN, arguments: Arguments, path: Path) -> None:
                 break
 
     with Signals() as signals:
-        written = save_strip(rows(), config.levels, path, config.pixels)
+        written = save_png_stream(rows(), model.config.pixel_format, path)
     if signals.received:
         print(f"stopped: {path} holds the first {written} of {height} rows")
         raise SystemExit(128 + signals.received)
@@ -152,43 +152,42 @@ def write_strip(model: PixelRNN, arguments: Arguments, path: Path) -> None:
 def check_animation(path: Path, num: int, height: int, width: int) -> None:
     """Raises ValueError, before any work is done, where `path` cannot be an animation of such images."""
     if path.suffix != ".webp":
-        raise ValueError(f"--animate is {path}; give a .webp")
-    check_out(path, ".webp", "--animate")
+        raise ValueError(f"`animate` is {path}; give a .webp")
+    check_out(path, ".webp", "animate")
     check_frames(num, height, width, SHEET_COLUMNS)
 
 
-def check_format(config: ModelConfig, name: str, animated: bool) -> None:
+def check_format(pixel_format: PixelFormat, name: str, animated: bool) -> None:
     """Raises ValueError, before any work is done, where the model's images cannot be written in that format."""
     if name == "png" or animated:
-        check_pictures(config.channels, config.levels, config.pixels)
+        check_pictures(pixel_format)
     if name == "txt":
-        check_text(config.channels, config.legend)
+        check_text(pixel_format)
 
 
-def write_all(images: Tensor, config: ModelConfig, path: Path) -> None:
+def write_all(images: Tensor, pixel_format: PixelFormat, path: Path) -> None:
     """Writes images [N, C, H, W] to one file of the format that its suffix names."""
     match path.suffix:
         case ".png" if len(images) == 1:
-            write_one(images[0], config, path)
+            write_one(images[0], pixel_format, path)
         case ".png":
-            save_png(sample_sheet(images, config.levels, SHEET_COLUMNS, config.pixels), path)
+            save_png(sample_sheet(images, pixel_format, SHEET_COLUMNS), path)
         case ".npy":
-            save_levels(images, config.levels, path)
+            save_levels(images, pixel_format, path)
         case ".txt":
-            save_text("\n".join(to_text(image, config.legend) for image in images), path)
+            save_text("\n".join(to_text(image, pixel_format) for image in images), path)
 
 
-def write_one(image: Tensor, config: ModelConfig, path: Path) -> None:
+def write_one(image: Tensor, pixel_format: PixelFormat, path: Path) -> None:
     """Writes an image [C, H, W] to a file of the format that its suffix names."""
     match path.suffix:
         case ".png":
-            save_png(to_picture(image, config.levels, config.pixels), path)
+            save_png(to_picture(image, pixel_format), path)
         case ".npy":
-            save_levels(image, config.levels, path)
+            save_levels(image, pixel_format, path)
         case ".txt":
-            save_text(to_text(image, config.legend), path)
+            save_text(to_text(image, pixel_format), path)
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main(tyro.cli(Arguments))
+    main(sys.argv[1:])

@@ -6,29 +6,42 @@ import itertools
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
-from pixelseq import ModelConfig, PixelRNN
+from pixelseq import ModelConfig, PixelFormat, PixelRNN
+from pixelseq.imaging.pictures import to_picture
 
-HEADS = ["categorical", "logistic_mixture"]
+HEADS = ["softmax", "logistic_mixture"]
+
+
+PIXELS = ("channels", "levels", "kind", "legend")
+"""Fields of a PixelFormat."""
+
+
+def small_config(**fields: object) -> ModelConfig:
+    """A small configuration, with the fields of its pixel format beside its own."""
+    pixels = {"levels": 2} | {name: fields.pop(name) for name in PIXELS if name in fields}
+    defaults: dict[str, object] = {"hidden": 3, "context_kernel": 3, "context_blocks": 1, "head_features": 6}
+    return ModelConfig(PixelFormat(**pixels), **(defaults | fields))  # type: ignore[arg-type]
 
 
 def small_model(scale: float = 1.0, **fields: object) -> PixelRNN:
     """A small model in float64 and evaluation mode; `scale` multiplies its weights, for less even distributions."""
-    defaults: dict[str, object] = {
-        "levels": 2,
-        "hidden": 3,
-        "context_kernel": 3,
-        "context_blocks": 1,
-        "head_features": 6,
-    }
-    model = PixelRNN(ModelConfig(**(defaults | fields))).double().eval()  # type: ignore[arg-type]
+    model = PixelRNN(small_config(**fields)).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter)).mul_(scale)
     return model
+
+
+def shows(path: Path, image: Tensor, pixel_format: PixelFormat) -> bool:
+    """Whether a file is the picture of an image, to the last value."""
+    with Image.open(path) as picture:
+        return bool(np.array_equal(np.array(picture), np.array(to_picture(image, pixel_format))))
 
 
 def all_images(levels: int, channels: int, height: int, width: int) -> Tensor:

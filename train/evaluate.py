@@ -8,7 +8,9 @@ The last line is JSON; it is the same on any number of processes.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
@@ -16,13 +18,15 @@ import tyro
 from pixelseq import PixelRNN
 from pixelseq.data import DataOptions, Images, load
 from pixelseq.model.checkpoint import newest
-from pixelseq.runtime.scripts import one_line_errors
-from pixelseq.training import evaluate_shared, join_processes
+from pixelseq.runtime.processes import join_processes
+from pixelseq.runtime.scripts import one_line_errors, parse_flags
+from pixelseq.training.gradients import evaluate_shared
+from pixelseq.training.settings import read_settings
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Evaluates a trained model on a data set."""
+    """Evaluates a trained model on a data set: by default that which its run was trained on."""
 
     images: Annotated[DataOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=DataOptions)
     """What to evaluate on."""
@@ -32,19 +36,30 @@ class Arguments:
     """A run's folder, a checkpoint folder or a model id on the hub; the newest run where none is given."""
 
 
-def main(arguments: Arguments) -> None:
+def main(arguments: list[str]) -> None:
+    with one_line_errors():
+        asked = parse_flags(Arguments, arguments)
+        checkpoint = str(asked.checkpoint or newest())
+        if begun := read_settings(Path(checkpoint)):
+            asked = parse_flags(Arguments, arguments, default=replace(asked, images=begun[1].images))
+        evaluate(asked, checkpoint)
+
+
+def evaluate(arguments: Arguments, checkpoint: str) -> None:
+    """Prints the likelihood of a part of a data set as JSON."""
     accelerator = join_processes("train/evaluate.py")
-    model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(accelerator.device)
+    model = PixelRNN.from_pretrained(checkpoint).to(accelerator.device)
     with accelerator.local_main_process_first():  # which decodes for all of its machine
         data = load(arguments.images)
-    if (data.channels, data.levels) != (model.config.channels, model.config.levels):
+    ours, theirs = model.config.pixel_format, data.pixel_format
+    if (theirs.channels, theirs.levels) != (ours.channels, ours.levels):
         raise ValueError(
-            f"{data.name} has {data.channels} channels of {data.levels} levels; "
-            f"the model {model.config.channels} of {model.config.levels}: choose --channels and --levels"
+            f"{data.name} has {theirs.channels} channels of {theirs.levels} levels; the model {ours.channels} of "
+            f"{ours.levels}: choose `channels` and `levels`"
         )
     images = getattr(data, arguments.on)
     if not isinstance(images, Images):
-        raise ValueError("a stream of training images has no end; evaluate --on test or validation")
+        raise ValueError("a stream of training images has no end; evaluate test or validation by `on`")
     likelihood = evaluate_shared(accelerator, model, images)
     if accelerator.is_main_process:
         result = {
@@ -62,5 +77,4 @@ def main(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main(tyro.cli(Arguments))
+    main(sys.argv[1:])

@@ -20,46 +20,36 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pixelseq import Likelihood, PixelRNN
-from pixelseq.data import Dataset, Images, load, training_batches
+from pixelseq.data.batches import training_batches
+from pixelseq.data.dataset import Dataset
+from pixelseq.data.loading import load
+from pixelseq.data.store import Images
 from pixelseq.imaging.pictures import check_pictures, save_png
 from pixelseq.model.checkpoint import CHECKPOINT
-from pixelseq.runtime.files import locked, remove_leftovers, whole_file
-from pixelseq.runtime.scripts import one_line_errors
+from pixelseq.model.likelihood import Likelihood
+from pixelseq.model.pixelrnn import PixelRNN
+from pixelseq.runtime.files import atomic_write, locked, remove_leftovers
+from pixelseq.runtime.processes import join_processes
+from pixelseq.runtime.scripts import as_flags, one_line_errors
 from pixelseq.runtime.signals import Signals, end_with_launcher
-from pixelseq.training import (
-    ADVICE,
-    STATES,
-    Metrics,
-    Progress,
-    RunState,
-    any_process,
-    backward,
-    build_optimizer,
-    draw_curve,
-    draw_pictures,
-    evaluate_shared,
-    freeze_encoder,
-    has_states,
-    join_processes,
-    progress_bar,
-    read_metrics,
-    schedule_factor,
-    seed_step,
-    set_learning_rate,
-    stage_images,
-    stage_model,
-    stage_note,
-    start_from,
-    track_pictures,
-    write_settings,
-)
-from pixelseq.training.presets import PRESETS, TrainConfig, configure
+from pixelseq.training.arguments import parse_arguments
+from pixelseq.training.config import TrainConfig
+from pixelseq.training.gradients import backward, evaluate_shared
+from pixelseq.training.metrics import Metrics, draw_curve, progress_bar, read_metrics, track_pictures
+from pixelseq.training.optimisers import build_optimizer, schedule_factor, seed_step, set_learning_rate
+from pixelseq.training.pictures import draw_pictures
+from pixelseq.training.presets import PRESETS
+from pixelseq.training.run_state import Progress, RunState
+from pixelseq.training.saved_state import STATES, has_states
+from pixelseq.training.settings import write_settings
+from pixelseq.training.stages import freeze_encoder, stage_images, stage_model, stage_note, start_from
+from pixelseq.training.stopping import ADVICE
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 LOG_EVERY = 50
+"""Steps between lines of metrics."""
 METRICS, RESULT, LOCK = "metrics.jsonl", "result.json", "lock"
 SAVING = "saving the state, then ending; another signal after 5 seconds ends at once"
 UNSUPPORTED = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
@@ -67,10 +57,10 @@ UNSUPPORTED = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
 PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     end_with_launcher()
     with one_line_errors():
-        preset, config, folder = configure(sys.argv[1:], (__doc__ or "").replace("PRESETS", ", ".join(PRESETS)))
+        preset, config, folder = parse_arguments(arguments, (__doc__ or "").replace("PRESETS", ", ".join(PRESETS)))
         if not (folder / RESULT).exists():
             run(preset, config, folder)
         elif os.environ.get("RANK", "0") == "0":
@@ -97,13 +87,13 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
         if not isinstance(data.train, Images):
             raise ValueError("--stage-split needs images that are at hand; leave --streaming off")
         data = dataclasses.replace(data, train=stage_images(data.train, asked.stage))
-    config = follow(asked, data)
-    check_pictures(config.model.channels, config.model.levels, config.model.pixels)
+    config = fit_to_data(asked, data)
+    check_pictures(data.pixel_format)
     model = build_model(config, folder)
     with locked(folder / LOCK) if main_process else nullcontext():
         if main_process:
             for note in data.notes:
-                print(f"{data.name}: {note}", file=sys.stderr)
+                print(f"{data.name}: {as_flags(note)}", file=sys.stderr)
             remove_leftovers(folder)
             remove_leftovers(folder / STATES)
         if config.track:
@@ -120,9 +110,9 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
         accelerator.end_training()
 
 
-def follow(config: TrainConfig, data: Dataset) -> TrainConfig:
-    """The configuration with what the data decides: the model's channels and levels, and the steps of epochs."""
-    model = dataclasses.replace(config.model, channels=data.channels, levels=data.levels, legend=data.legend)
+def fit_to_data(config: TrainConfig, data: Dataset) -> TrainConfig:
+    """The configuration with what the data decide: what the model's pixels are, and the steps of epochs."""
+    model = dataclasses.replace(config.model, pixel_format=data.pixel_format)
     steps = config.steps
     if config.epochs is not None:
         if not isinstance(data.train, Images):
@@ -169,14 +159,11 @@ def train(
             seed_step(config.seed, progress.step, rank)
             factor = schedule_factor(config.schedule, progress.step, config.warmup, config.steps)
             set_learning_rate(optimizer, config.learning_rate * factor)
-            sums = backward(accelerator, state.network, next(batches), config.accumulate)
-            norm = accelerator.clip_grad_norm_(state.network.parameters(), config.clip_norm)
             late = config.minutes is not None and metrics.seconds > 60 * config.minutes
-            wild_loss, wild_gradient = not math.isfinite(sums[0]), not math.isfinite(norm)
-            interrupted, late, wild_loss, wild_gradient = any_process(
-                accelerator, signals.received is not None, late, wild_loss, wild_gradient
+            sums, (interrupted, late) = backward(
+                accelerator, state.network, next(batches), config.accumulate, (signals.received is not None, late)
             )
-            state.step(sums, not wild_loss, not wild_gradient)
+            state.step(sums, float(accelerator.clip_grad_norm_(state.network.parameters(), config.clip_norm)))
             step = progress.step
             bar.update()
 
@@ -184,13 +171,14 @@ def train(
                 progress.end = "--steps" if step >= config.steps else "--minutes"
             if step % config.validate_every == 0 or progress.end is not None:
                 began = time.monotonic()
-                held_out = evaluate_shared(accelerator, state.averaged, data.validation)
+                averaged = state.averaged
+                held_out = evaluate_shared(accelerator, averaged, data.validation)
                 if not math.isfinite(held_out.nll_nats):
                     raise ValueError(f"the validation after step {step} is not finite; {ADVICE}")
                 metrics.write("validation", step, held_out)
                 progress.validation_seconds += time.monotonic() - began
                 if state.note_validation(held_out.bits_per_dim) and main_process:
-                    state.averaged.save_pretrained(folder / CHECKPOINT)
+                    averaged.save_pretrained(folder / CHECKPOINT)
                 progress.end = progress.end or reached(config, held_out, progress)
             if step % LOG_EVERY == 0 or progress.end is not None:
                 seen = state.close_window()
@@ -240,10 +228,10 @@ def finish(config: TrainConfig, data: Dataset, folder: Path, accelerator: Accele
         "images_per_s": round(progress.trained / (progress.seconds - progress.validation_seconds), 1),
     }
     model.save_pretrained(folder / CHECKPOINT, card=f"Result of its training run: `{json.dumps(result)}`")
-    with whole_file(folder / RESULT) as beside:
+    with atomic_write(folder / RESULT) as beside:
         beside.write_text(json.dumps(result) + "\n")
     print(json.dumps(result))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

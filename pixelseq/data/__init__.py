@@ -1,9 +1,10 @@
 """Data sets of images from wherever they are, and images as batches of levels."""
 
-from pixelseq.data.batches import by_width, collate, training_batches
+from pixelseq.data.batches import batches_by_width, training_batches
+from pixelseq.data.dataset import Dataset
 from pixelseq.data.loading import load
 from pixelseq.data.options import DataOptions
-from pixelseq.data.store import Dataset, Images, Store, View
+from pixelseq.data.store import Images, Store, View
 from pixelseq.data.streaming import Stream
 
 __all__ = [
@@ -13,8 +14,7 @@ __all__ = [
     "Store",
     "Stream",
     "View",
-    "by_width",
-    "collate",
+    "batches_by_width",
     "load",
     "training_batches",
 ]

@@ -14,43 +14,21 @@ from torch import Tensor
 
 from pixelseq.data.store import Images
 from pixelseq.data.streaming import Stream
+from pixelseq.model.batch import Batch
 
 
-def collate(images: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Pads images at the bottom to the height of the tallest: rows below never influence rows above.
+def batches_by_width(images: Sequence[Tensor]) -> list[Batch]:
+    """Images as batches, one for each width, in order of their first.
 
     Args:
-        images: levels, each [C, H, W], of one width.
-
-    Returns:
-        levels: [B, C, H, W].
-        heights: [B], rows of each image.
-
-    Raises:
-        ValueError: unlike widths or channels.
+        images: levels, each [C, H, W], of one C.
     """
     if isinstance(images, Images) and (stacked := images.stacked()) is not None:
-        return stacked, torch.full((len(images),), stacked.shape[2])
-    images = list(images)
-    heights = [image.shape[1] for image in images]
-    C, _, W = images[0].shape
-    if any((image.shape[0], image.shape[2]) != (C, W) for image in images):
-        raise ValueError("images of unlike widths or channels cannot share a batch; group them by width")
-    levels = images[0].new_zeros(len(images), C, max(heights), W)
-    for k, image in enumerate(images):
-        levels[k, :, : heights[k]] = image
-    return levels, torch.tensor(heights)
-
-
-def by_width(images: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
-    """The images of each width, in order of their first."""
-    if isinstance(images, Images) and len(np.unique(images.sizes[:, 1])) == 1:
-        yield images
-        return
+        return [Batch(stacked, torch.full((len(images),), stacked.shape[2]))] if len(images) else []
     groups: dict[int, list[Tensor]] = {}
     for image in images:
         groups.setdefault(image.shape[2], []).append(image)
-    yield from groups.values()
+    return [Batch.of(group) for group in groups.values()]
 
 
 def training_batches(
@@ -85,7 +63,7 @@ def training_batches(
         raise ValueError(f"the batch size is {size}; it must be at least 1")
     if isinstance(images, Stream):
         if batch_pixels is not None:
-            raise ValueError("a stream has no batches of --batch-pixels; use --batch-size")
+            raise ValueError("a stream has no batches of `batch_pixels`; use `batch_size`")
         # Nothing tells where in a stream a batch begins: those before it are read again.
         yield from islice(images.batches(batch_size, seed, rank, world), start, None)
         return
@@ -93,12 +71,12 @@ def training_batches(
         raise ValueError("there are no training images")
     costs = np.ones(len(images), int) if batch_pixels is None else images.sizes.prod(1)
     for batch in islice(_plan(costs, images.sizes[:, 1], size, seed), start, None):
-        positions, uses = batch[:, rank::world]
-        yield images.drawn(positions, uses, seed)
+        positions, epochs = batch[:, rank::world]
+        yield images.drawn(positions, epochs, seed)
 
 
 def _plan(costs: np.ndarray, widths: np.ndarray, budget: int, seed: int) -> Iterator[np.ndarray]:
-    """Batches [2, n] of images' positions and how often each was used before; the last images of an epoch share a batch
+    """Batches [2, n] of images' positions and their epochs; the last images of an epoch share a batch
     with the first of the next."""
     _, group = np.unique(widths, return_inverse=True)
     groups = group.max() + 1
@@ -108,8 +86,8 @@ def _plan(costs: np.ndarray, widths: np.ndarray, budget: int, seed: int) -> Iter
         order = random.permutation(len(costs))
         if groups > 1:
             order = order[np.argsort(random.permutation(groups)[group[order]], kind="stable")]
-        uses = np.concatenate([waiting, [order, np.full(len(order), epoch)]], axis=1)
-        *full, waiting = np.split(uses, _cuts(costs[uses[0]], budget), axis=1)
+        epochs = np.concatenate([waiting, [order, np.full(len(order), epoch)]], axis=1)
+        *full, waiting = np.split(epochs, _cuts(costs[epochs[0]], budget), axis=1)
         if groups > 1:
             full = [full[k] for k in random.permutation(len(full))]
         yield from full

@@ -24,9 +24,9 @@ from pixelseq.data.splits import named_splits
 from pixelseq.data.store import Store
 from pixelseq.data.tables import Table
 from pixelseq.imaging.read import decode_grid, decode_picture
-from pixelseq.runtime.files import whole_folder
+from pixelseq.runtime.files import atomic_folder
 
-FORMAT = 1
+FORMAT = 2
 """Of the files; another number makes old ones stale."""
 READ_AT_ONCE = 2**30
 """Bytes of pixels up to which a split is read into memory; a larger one is memory-mapped."""
@@ -82,7 +82,7 @@ def kept(
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "pixelseq" / hashlib.sha256(key.encode()).hexdigest()[:32]
     if not folder.exists():
         tables, unused = open_splits()
-        with whole_folder(folder, replace=False) as beside:  # other processes may decode it, too
+        with atomic_folder(folder, replace=False) as beside:  # other processes may decode it, too
             facts = _decode(tables, options, beside)
             facts.unused = unused
             (beside / "facts.json").write_text(json.dumps(dataclasses.asdict(facts)))
@@ -100,7 +100,7 @@ def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Fac
         named = "; ".join(facts.bad[:BAD_NAMED]) + ("; and others" if len(facts.bad) > BAD_NAMED else "")
         counts = [table.count for table in tables.values() if table.count is not None]
         of_all = f" of {sum(counts)}" if len(counts) == len(tables) else ""
-        raise ValueError(f"{len(facts.bad)}{of_all} images are bad; leave them out with --skip-bad: {named}")
+        raise ValueError(f"{len(facts.bad)}{of_all} images are bad; leave them out with `skip_bad`: {named}")
     facts.splits = list(tables)
     return facts
 
@@ -131,7 +131,7 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
     if not sizes and facts.bad:
         raise ValueError(f"no image of the {len(facts.bad)} can be decoded: {facts.bad[0]}")
     if not sizes:
-        raise ValueError(f"{options.data} has no images in {folder.name}; leave this split out with --split")
+        raise ValueError(f"{options.data} has no images in {folder.name}; leave this split out with `split`")
     np.save(folder / "sizes.npy", np.array(sizes, dtype=np.int64))
     if table.labelled:
         np.save(folder / "labels.npy", np.array(labels, dtype=np.int64))
@@ -141,7 +141,7 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
 def _checked_grid(name: str, content: object, options: DataOptions, facts: Facts, first: bool) -> np.ndarray:
     for flag in ("channels", "resize"):
         if getattr(options, flag) is not None:
-            raise ValueError(f"--{flag} is for pictures; {options.data} holds integers, which are levels as they are")
+            raise ValueError(f"`{flag}` is for pictures; {options.data} holds integers, which are levels as they are")
     try:
         grid = decode_grid(content)
     except ValueError as error:

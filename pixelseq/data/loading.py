@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from pixelseq.data import bundled, sources
 from pixelseq.data.cache import Facts, stores
+from pixelseq.data.dataset import Dataset
 from pixelseq.data.options import DataOptions
 from pixelseq.data.splits import cut, with_all_splits
-from pixelseq.data.store import Dataset, Images, View
+from pixelseq.data.store import Images, View
 from pixelseq.data.streaming import Stream, open_stream
+from pixelseq.imaging.levels import SHADES, level_of_shade
 from pixelseq.imaging.text import read_legend
+from pixelseq.pixel_format import PixelFormat
 
-SHADES = 256
-"""Of a decoded picture."""
 DEFAULT_CROP = "32x32"
 """Where one picture is all there is."""
 
@@ -58,19 +58,19 @@ def load(options: DataOptions | str, seed: int = 0) -> Dataset:
         found, options = _decoded(options, seed)
     levels, view = _view(found, options)
 
+    legend = found.legend if found.legend is not None and len(found.legend) == levels else None
+
     def seen(images: Images) -> Images:
         return replace(images, view=view, seed=seed)
 
     return Dataset(
         options.data,
-        found.splits["test"].channels,
-        levels,
+        PixelFormat(found.splits["test"].channels, levels, options.pixels, legend),
         train=replace(found.train, view=view) if found.train else seen(found.splits["train"]),
         validation=seen(found.splits["validation"]),
         test=seen(found.splits["test"]),
         more_tests={name: seen(images) for name, images in found.more_tests.items()},
         class_names=found.class_names,
-        legend=found.legend if found.legend is not None and len(found.legend) == levels else None,
         notes=found.notes,
     )
 
@@ -82,7 +82,7 @@ def _bundled(options: DataOptions) -> tuple[_Found, DataOptions]:
         return _Found(_cut(bundled.photos(options), options), SHADES, SHADES), options
     for flag in ("channels", "resize"):
         if getattr(options, flag) is not None:
-            raise ValueError(f"--{flag} is for pictures; {options.data} has 8 columns of {bundled.DIGIT_LEVELS} levels")
+            raise ValueError(f"`{flag}` is for pictures; {options.data} has 8 columns of {bundled.DIGIT_LEVELS} levels")
     splits, more = (bundled.digits(), {}) if options.data == "digits" else bundled.digit_columns()
     names = tuple("0123456789") if options.data == "digits" else ()
     return _Found(splits, bundled.DIGIT_LEVELS, bundled.DIGIT_LEVELS, more, names), options
@@ -94,7 +94,7 @@ def _decoded(options: DataOptions, seed: int) -> tuple[_Found, DataOptions]:
     if facts.splits == ["train"] and len(found["train"]) == 1:
         if options.crop is None:
             options = replace(options, crop=DEFAULT_CROP)
-            notes.append(f"one image alone: training on crops of {DEFAULT_CROP}; choose others with --crop")
+            notes.append(f"one image alone: training on crops of {DEFAULT_CROP}; choose others with `crop`")
         splits = _cut([found["train"][0]], options)
     else:
         splits, made = with_all_splits({name: Images.of(store) for name, store in found.items()}, seed)
@@ -113,7 +113,7 @@ def _streamed(options: DataOptions) -> _Found:
     train, held_out, facts, made = open_stream(options)
     pictures = train.columns.pictures
     if not pictures and options.levels is None:
-        raise ValueError("streamed grids are not read beforehand; say how many levels they have with --levels")
+        raise ValueError("streamed grids are not read beforehand; say how many levels they have with `levels`")
     levels = (2 if facts.bilevel else SHADES) if pictures else max(options.levels or 0, facts.largest + 1)
     splits = {name: Images.of(store) for name, store in held_out.items()}
     return _Found(splits, levels, SHADES if pictures else None, notes=(*_notes(facts), *made), train=train)
@@ -140,11 +140,11 @@ def _view(found: _Found, options: DataOptions) -> tuple[int, View]:
     if found.shades is None:
         if found.levels > max(levels, 2):
             raise ValueError(
-                f"{options.data} has values up to {found.levels - 1}; --levels {levels} allows 0 to {levels - 1}"
+                f"{options.data} has values up to {found.levels - 1}; `levels` {levels} allows 0 to {levels - 1}"
             )
         return levels, geometry
     if levels > found.shades:
-        raise ValueError(f"--levels is {levels}; {options.data} has {found.shades} shades")
+        raise ValueError(f"`levels` is {levels}; {options.data} has {found.shades} shades")
     if levels == found.shades:
         return levels, geometry
-    return levels, replace(geometry, table=(torch.arange(SHADES) * levels // found.shades).to(torch.uint8))
+    return levels, replace(geometry, table=level_of_shade(levels, found.shades - 1))

@@ -14,7 +14,7 @@ from pixelseq.data.store import ORDER, Images, Store, generator
 T = TypeVar("T")
 
 HELD_OUT_SHARE = 0.1
-MOST_HELD_OUT = 10_000
+MAX_HELD_OUT = 10_000
 """Images of a split that is made."""
 
 
@@ -30,13 +30,13 @@ def named_splits(found: dict[str, T], only: str | None) -> tuple[dict[str, T], l
     """
     if only is not None:
         if only not in found:
-            raise ValueError(f"--split is {only!r}; the splits are {', '.join(found)}")
+            raise ValueError(f"`split` is {only!r}; the splits are {', '.join(found)}")
         return {"train": found[only]}, []
     if len(found) == 1:
         return {"train": next(iter(found.values()))}, []
     named = {split: name for name in reversed(found) if (split := split_of(name))}
     if "train" not in named:
-        raise ValueError(f"no split is named train; choose one with --split: {', '.join(found)}")
+        raise ValueError(f"no split is named train; choose one with `split`: {', '.join(found)}")
     return {split: found[name] for split, name in named.items()}, sorted(found.keys() - named.values())
 
 
@@ -56,7 +56,7 @@ def with_all_splits(splits: dict[str, Images], seed: int) -> tuple[dict[str, Ima
         return splits, []
     if count <= len(missing):
         raise ValueError(f"{count} images are too few for the splits train, {', '.join(missing)}; add images")
-    part = min(MOST_HELD_OUT, max(1, round(HELD_OUT_SHARE * count)))
+    part = min(MAX_HELD_OUT, max(1, round(HELD_OUT_SHARE * count)))
     order = generator(seed, 0, 0, ORDER).permutation(count)
     made = dict(splits)
     for k, split in enumerate(missing):
@@ -86,7 +86,7 @@ def cut(pictures: Sequence[Tensor], crop: tuple[int, int]) -> dict[str, Images]:
         if length - 2 * held < side or picture.shape[3 - axis] < crop[2 - axis]:
             raise ValueError(
                 f"an image of {picture.shape[1]}x{picture.shape[2]} is too small to train and test on crops of "
-                f"{crop[0]}x{crop[1]}; choose smaller ones with --crop, or give more images"
+                f"{crop[0]}x{crop[1]}; choose smaller ones with `crop`, or give more images"
             )
         train, *bands = picture.split([length - 2 * held, held, held], dim=axis)
         parts["train"].append(train)

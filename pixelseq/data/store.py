@@ -5,30 +5,24 @@ Shapes: C colours, H rows, W columns, N images.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from pixelseq.data.streaming import Stream
-
 ORDER, TRAINING, EVALUATION = range(3)
 """What random numbers are drawn for; no two share one."""
 AT_A_TIME = 1024
 """Images that are read in one piece where all are of one size."""
-FINGERPRINTED = 2**28
-"""Bytes of a store's pixels, the first of them, that a fingerprint looks at."""
 
 
-def generator(seed: int, use: int, image: int, role: int) -> np.random.Generator:
+def generator(seed: int, epoch: int, image: int, role: int) -> np.random.Generator:
     """Random numbers that depend on nothing but the arguments."""
-    return np.random.Generator(np.random.Philox(key=[seed, use], counter=[0, 0, image, role]))
+    return np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, image, role]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,20 +86,20 @@ class Images(Sequence[Tensor]):
     """
 
     store: Store
-    places: np.ndarray
-    """[N], places in the store."""
-    identity: np.ndarray
+    indices: np.ndarray
+    """[N], their indices in the store."""
+    image_ids: np.ndarray
     """[N], the number of each image in its split, which its random numbers are drawn for."""
     view: View = View()
-    uses: np.ndarray | None = None
-    """[N], how often each image was trained on before; None for evaluation."""
+    epochs: np.ndarray | None = None
+    """[N], the epoch that each image is trained on in; None for evaluation."""
     seed: int = 0
 
     @classmethod
-    def of(cls, store: Store, places: np.ndarray | None = None) -> Images:
-        """A split: all of a store, or its images at `places` [N]."""
-        places = np.arange(len(store)) if places is None else places
-        return cls(store, places, np.arange(len(places)))
+    def of(cls, store: Store, indices: np.ndarray | None = None) -> Images:
+        """A split: all of a store, or its images at `indices` [N]."""
+        indices = np.arange(len(store)) if indices is None else indices
+        return cls(store, indices, np.arange(len(indices)))
 
     @property
     def channels(self) -> int:
@@ -115,31 +109,36 @@ class Images(Sequence[Tensor]):
     @cached_property
     def sizes(self) -> np.ndarray:
         """[N, 2], rows and columns, after any crop."""
-        sizes = self.store.sizes[self.places]
+        sizes = self.store.sizes[self.indices]
         return sizes if self.view.crop is None else np.minimum(sizes, self.view.crop)
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """[C, H, W] of each, without looking at the images."""
+        return [(self.channels, H, W) for H, W in self.sizes.tolist()]
 
     @property
     def labels(self) -> Tensor | None:
         """[N], int64, where the source has labels."""
-        return None if self.store.labels is None else self.store.labels[torch.from_numpy(self.places)]
+        return None if self.store.labels is None else self.store.labels[torch.from_numpy(self.indices)]
 
     def subset(self, chosen: np.ndarray) -> Images:
         """Some of the images, by their positions [n]; each keeps its random numbers."""
-        uses = None if self.uses is None else self.uses[chosen]
-        return replace(self, places=self.places[chosen], identity=self.identity[chosen], uses=uses)
+        epochs = None if self.epochs is None else self.epochs[chosen]
+        return replace(self, indices=self.indices[chosen], image_ids=self.image_ids[chosen], epochs=epochs)
 
-    def drawn(self, chosen: np.ndarray, uses: np.ndarray, seed: int) -> Images:
-        """Some of the images as training sees them: each is a function of the seed, its number and its use.
+    def drawn(self, chosen: np.ndarray, epochs: np.ndarray, seed: int) -> Images:
+        """Some of the images as training sees them: each is a function of the seed, its number and its epoch.
 
         Args:
             chosen: [n], positions among these images.
-            uses: [n], how often each was trained on before.
+            epochs: [n], the epoch of each.
             seed: of the draws.
         """
-        return replace(self, places=self.places[chosen], identity=self.identity[chosen], uses=uses, seed=seed)
+        return replace(self, indices=self.indices[chosen], image_ids=self.image_ids[chosen], epochs=epochs, seed=seed)
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.indices)
 
     @overload
     def __getitem__(self, k: int) -> Tensor: ...
@@ -149,8 +148,8 @@ class Images(Sequence[Tensor]):
 
     def __getitem__(self, k: int | slice) -> Tensor | Images:
         if isinstance(k, slice):
-            uses = None if self.uses is None else self.uses[k]
-            return replace(self, places=self.places[k], identity=self.identity[k], uses=uses)
+            epochs = None if self.epochs is None else self.epochs[k]
+            return replace(self, indices=self.indices[k], image_ids=self.image_ids[k], epochs=epochs)
         return self._levels(self._part(range(len(self))[k]))
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -165,13 +164,13 @@ class Images(Sequence[Tensor]):
         if block is None or self._random:
             return None
         # index_select copies whole images, several times faster than an index in brackets does.
-        return self._levels(_centre(block.index_select(0, torch.from_numpy(self.places)), self.view.crop))
+        return self._levels(_centre(block.index_select(0, torch.from_numpy(self.indices)), self.view.crop))
 
     @property
     def _random(self) -> bool:
         """Whether what is seen depends on random numbers."""
         moved = self.view.crop is not None or self.view.flip
-        return self.view.binarize is not None or (self.uses is not None and moved)
+        return self.view.binarize is not None or (self.epochs is not None and moved)
 
     def _levels(self, values: Tensor) -> Tensor:
         if self.view.table is None:
@@ -179,12 +178,12 @@ class Images(Sequence[Tensor]):
         return self.view.table.index_select(0, values.flatten().int()).view(values.shape)
 
     def _part(self, k: int) -> Tensor:
-        image, view = self.store[self.places[k]], self.view
-        training = self.uses is not None
+        image, view = self.store[self.indices[k]], self.view
+        training = self.epochs is not None
         if not self._random:
             return _centre(image, view.crop)
-        use, role = (int(self.uses[k]), TRAINING) if self.uses is not None else (0, EVALUATION)
-        random = generator(self.seed, use, int(self.identity[k]), role)
+        epoch, role = (int(self.epochs[k]), TRAINING) if self.epochs is not None else (0, EVALUATION)
+        random = generator(self.seed, epoch, int(self.image_ids[k]), role)
         if not training:
             image = _centre(image, view.crop)
         elif view.crop:
@@ -197,35 +196,6 @@ class Images(Sequence[Tensor]):
             thresholds = random.integers(view.binarize - 1, size=tuple(image.shape), dtype=np.uint8)
             image = (torch.from_numpy(thresholds) < image).to(torch.uint8)
         return image
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Images in three splits."""
-
-    name: str
-    channels: int
-    levels: int
-    train: Images | Stream
-    validation: Images
-    test: Images
-    more_tests: dict[str, Images] = field(default_factory=dict)
-    """Further held-out images, by what they are."""
-    class_names: tuple[str, ...] = ()
-    """Name of each label, where they have names."""
-    legend: str | None = None
-    """A character for each level, where a legend.json beside the data gives them."""
-    notes: tuple[str, ...] = ()
-    """What was decided for the user, a line each."""
-
-    def fingerprint(self) -> str:
-        """Changes with the number, the sizes and the pixels of the images; those of a stream are not looked at."""
-        splits = [images for images in (self.train, self.validation, self.test) if isinstance(images, Images)]
-        digest = hashlib.sha256(str([len(images) for images in splits]).encode())
-        for store in {id(images.store): images.store for images in splits}.values():
-            digest.update(store.sizes.tobytes())
-            digest.update(store.pixels[:FINGERPRINTED].numpy().data)
-        return digest.hexdigest()
 
 
 def _centre(images: Tensor, crop: tuple[int, int] | None) -> Tensor:

@@ -58,19 +58,19 @@ class Stream:
                     yield image, bilevel
             except ValueError as error:
                 if not self.options.skip_bad:
-                    raise ValueError(f"{row.name}: {error}; leave such images out with --skip-bad") from error
+                    raise ValueError(f"{row.name}: {error}; leave such images out with `skip_bad`") from error
                 log.warning("left out %s: %s", row.name, error)
 
     def _decode(self, row: Row) -> tuple[Tensor, bool]:
         if not self.columns.pictures:
             grid, levels = decode_grid(row.content), self.options.levels
             if levels is not None and grid.max() >= levels:
-                raise ValueError(f"it has values up to {grid.max()}; --levels {levels} allows 0 to {levels - 1}")
+                raise ValueError(f"it has values up to {grid.max()}; `levels` {levels} allows 0 to {levels - 1}")
             return torch.from_numpy(grid), False
         assert not isinstance(row.content, np.ndarray | list)
         pixels, bilevel = decode_picture(row.content, self.options.channels, self.options.resize_size)
         if self.channels and len(pixels) > self.channels:
-            raise ValueError("it has colours and the first image has none; choose --channels 3 or 1")
+            raise ValueError("it has colours and the first image has none; choose `channels` 3 or 1")
         if len(pixels) < self.channels:
             pixels = np.broadcast_to(pixels, (self.channels, *pixels.shape[1:]))
         return torch.from_numpy(np.array(pixels)), bilevel
@@ -141,7 +141,7 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
         found = list(islice(train.images(rows["train"]), HELD_OUT))
         if not found:
             raise ValueError(
-                f"{options.data} has too few images to hold {HELD_OUT} out for {split}; leave --streaming off"
+                f"{options.data} has too few images to hold {HELD_OUT} out for {split}; leave `streaming` off"
             )
         images = [image for image, _ in found]
         held_out[split] = Store.of(images)
@@ -164,7 +164,7 @@ def _open(options: DataOptions) -> tuple[Any, Any]:
         return splits, [options.data, commit]
     files = sources.data_files(path) if path.exists() else None
     if files is None:
-        raise ValueError(f"--streaming reads parquet, arrow and JSON files and hub ids; {options.data} is none of them")
+        raise ValueError(f"`streaming` reads parquet, arrow and JSON files and hub ids; {options.data} is none of them")
     kind, names = files
     return tables.load_files(kind, names, streaming=True), sources.stamp(
         [Path(name) for name in chain(*names.values())]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,26 +95,19 @@ def load_hub(name: str, streaming: bool = False) -> tuple[Any, str]:
         ValueError: no such set, or no hub.
     """
     import datasets
-    from huggingface_hub import constants, get_session
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError
 
     if not constants.HF_HUB_OFFLINE:
-        answers: list[object] = []
-
-        def ask() -> None:
-            try:
-                answers.append(get_session().head(constants.ENDPOINT, timeout=SECONDS_TO_THE_HUB))
-            except Exception as error:  # of whatever HTTP client huggingface_hub stands on
-                answers.append(error)
-
-        # In a thread, since looking a name up heeds no timeout; datasets itself would try again for 23 s.
-        thread = threading.Thread(target=ask, daemon=True)
-        thread.start()
-        thread.join(2 * SECONDS_TO_THE_HUB)
-        if not answers or isinstance(answers[0], Exception):
+        try:
+            HfApi().dataset_info(name, timeout=SECONDS_TO_THE_HUB)  # datasets itself would try again for 23 s
+        except HfHubHTTPError:
+            pass  # the hub answers, and datasets says what
+        except Exception as error:  # of whatever HTTP client huggingface_hub stands on
             raise ValueError(
                 f"no file or folder {name} here, and the hub cannot be reached; {LOCAL_HINT}, "
                 "or set HF_HUB_OFFLINE=1 to use what was downloaded before"
-            )
+            ) from error
     with _one_line(f"no file or folder {name} here, and the hub gave no data set of that name ({LOCAL_HINT})"):
         builder = datasets.load_dataset_builder(name)
         if streaming:
@@ -187,14 +179,14 @@ def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
     """
     import datasets
 
-    for flag, column in (("--image-column", options.image_column), ("--label-column", options.label_column)):
+    for flag, column in (("image_column", options.image_column), ("label_column", options.label_column)):
         if column is not None and column not in features:
-            raise ValueError(f"{flag} is {column!r}; the columns are {', '.join(features)}")
+            raise ValueError(f"`{flag}` is {column!r}; the columns are {', '.join(features)}")
     ranks = {name: rank for name, kind in features.items() if (rank := _rank(kind)) is not None}
     found = [name for name, rank in ranks.items() if rank == min(ranks.values())]
     if options.image_column is None and len(found) != 1:
         listed = ", ".join(f"{name} ({_describe(kind)})" for name, kind in features.items())
-        raise ValueError(f"{len(found) or 'no'} columns hold pictures or grids; name one by --image-column: {listed}")
+        raise ValueError(f"{len(found) or 'no'} columns hold pictures or grids; name one by `image_column`: {listed}")
     image = options.image_column or found[0]
     grid = _grid_type(features[image])
     if grid and not grid.startswith(WHOLE):

@@ -1,28 +1,51 @@
-"""A model laid out for the compiled walk over pixels (`kernels/pixel_walk.py`): flat weights, flat states.
+"""The walk on a CPU: a model packed for the compiled walk over pixels, and the walker that runs it.
 
-Every axis of features is padded with zeros to a multiple of LANES, each gate by itself.
+`kernels/pixel_walk/layout.py` says where each number lies. Shapes: N images, C colours, W columns of a stretch.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelseq.generation.engine import Stretch, Walker
 from pixelseq.kernels.numba.op import run
 from pixelseq.kernels.numba.simd import LANES
-from pixelseq.kernels.pixel_walk.layers import CONV, DIAGONAL, ROW
-from pixelseq.kernels.pixel_walk.walk import walk
-from pixelseq.layers import (
-    ConvBlock,
-    DiagonalBiLSTM,
-    ExactLinear,
-    Head,
-    LogisticMixtureHead,
-    MaskedConv,
-    ResidualBlock,
-    RowLSTM,
+from pixelseq.kernels.pixel_walk.layout import (
+    BLOCK_SIZE,
+    COLOUR_SIZE,
+    COLOURS,
+    COLUMNS,
+    FEATURES,
+    FIRST,
+    FROM_EARLIER,
+    FROM_FEATURES,
+    HEAD_HIDDEN,
+    HIDDEN,
+    INPUTS,
+    KERNEL,
+    KIND,
+    LAYERS,
+    LEVELS,
+    MIXTURES,
+    NET_SIZE,
+    OUTPUTS,
+    PROJECT,
+    ROWS,
+    SCRATCH,
+    STATE,
+    STREAM,
+    TO_OUTPUTS,
+    WEIGHT,
+    WIDTH,
+    padded,
+    scratch_size,
 )
+from pixelseq.kernels.pixel_walk.walk import walk
+from pixelseq.layers import ExactLinear, Head, LogisticMixtureHead, ResidualBlock
 from pixelseq.model.pixelrnn import PixelRNN
 
 
@@ -36,133 +59,135 @@ class CompiledModel:
 
     def __init__(self, model: PixelRNN, width: int) -> None:
         self.width = width
-        self.channels = model.config.channels
         self._parts: list[Tensor] = []
         self._count = 0
-        first = model.encoder.first
-        X, R, K = first.weight.shape[1], first.rows, first.kernel
-        conv = self._add(*_conv(first, X))
-        self.state_size = R * (width + 1 + 2 * (K // 2)) * X
-        residual: list[ResidualBlock] = [*model.encoder.blocks, *model.blocks]
-        blocks = [self._block(block, model.config.features, model.config.hidden) for block in residual]
-        self.blocks = torch.tensor(blocks, dtype=torch.int64).view(len(blocks), 8)
-        head = model.head
-        heads = [self._colour(head, c) for c in range(self.channels)]
-        self.head = torch.tensor(heads, dtype=torch.int64)
+        config, head, first = model.config, model.head, model.encoder.first
+        C = config.pixel_format.channels
+        net = torch.zeros(NET_SIZE, dtype=torch.int64)
+        X = first.weight.shape[1]
+        net[FIRST] = self._add(*first.walk_weights(), pad_inputs=False)  # a pixel has few numbers, which are broadcast
+        net[ROWS], net[KERNEL], net[INPUTS] = first.rows, first.kernel, X
+        self.state_size = first.rows * (width + 1 + 2 * (first.kernel // 2)) * X
+        blocks = [
+            self._block(block, config.features, config.hidden) for block in (*model.encoder.blocks, *model.blocks)
+        ]
+        self.blocks = torch.stack(blocks) if blocks else torch.zeros(0, BLOCK_SIZE, dtype=torch.int64)
+        self.head = torch.stack([self._colour(head, c) for c in range(C)])
         self.weights = torch.cat(self._parts)
         self.table = model.pixels.table.detach().contiguous()
-        self.features = _padded(model.config.features)
-        hidden = _padded(model.config.hidden)
-        head_size = max(sum(sizes[3:]) for sizes in heads)
-        scratch = max(hidden + max(self.features, 8 * hidden), self.features + head_size)
-        mixtures = head.mixtures if isinstance(head, LogisticMixtureHead) else 0
-        self.shape = (self.features, self.channels, model.config.levels, width, conv, K, R, X, mixtures, scratch)
+        net[STREAM], net[COLOURS] = padded(config.features), C
+        net[LEVELS], net[WIDTH] = config.pixel_format.levels, width
+        net[MIXTURES] = head.mixtures if isinstance(head, LogisticMixtureHead) else 0
+        head_size = int(self.head[:, [OUTPUTS, HEAD_HIDDEN]].sum(1).max())
+        trunk_size = scratch_size(padded(config.features), padded(config.hidden))
+        net[SCRATCH] = max(trunk_size, padded(config.features) + head_size)
+        self.net = net
 
     def init_state(self, batch: int) -> Tensor:
         """The state before the first pixel, [batch, size]."""
         return self.weights.new_zeros(batch, self.state_size)
 
-    def walk(
-        self,
-        state: Tensor,
-        first: int,
-        given: Tensor,
-        known: Tensor,
-        uniform: Tensor,
-        settings: tuple[float, float, float, float],
-    ) -> tuple[Tensor, Tensor]:
-        """Walks columns of the current row, from `first` on; see `kernels/pixel_walk.py`.
-
-        Returns:
-            levels: [N, W, C], int64.
-            nats: [N, W, C], float64.
-        """
-        levels, nats = torch.empty_like(given), torch.empty_like(uniform)
-        features = state.new_zeros(len(state), self.features)
-        arrays = (self.blocks, self.head, self.weights, self.table, state)
-        run(walk, self.shape, *arrays, first, given, known, uniform, settings, levels, nats, features)
+    def walk(self, state: Tensor, first: int, stretch: Stretch) -> tuple[Tensor, Tensor]:
+        """Walks a stretch of the current row from column `first` on; see `Walker.walk`."""
+        N, W, C = stretch.uniform.shape
+        given, known = stretch.given, stretch.known
+        if given is None or known is None:
+            given = torch.zeros(N, W, C, dtype=torch.long)
+            known = torch.zeros(N, W, dtype=torch.bool)
+        levels = torch.empty(N, W, C, dtype=torch.long)
+        nats = torch.empty_like(stretch.uniform, memory_format=torch.contiguous_format)
+        run(
+            walk,
+            self.net,
+            self.blocks,
+            self.head,
+            self.weights,
+            self.table,
+            state,
+            first,
+            stretch.uniform.contiguous(),
+            given.long().contiguous(),
+            known.contiguous(),
+            stretch.scored,
+            float(stretch.options.temperature),
+            min(stretch.options.top_k, 2**31),
+            float(stretch.options.top_p),
+            levels,
+            nats,
+            state.new_zeros(N, int(self.net[STREAM])),
+        )
         return levels, nats
 
-    def _add(self, *tensors: Tensor) -> int:
-        """Appends weights; returns the offset of the first."""
+    def _add(self, *tensors: Tensor, pad_inputs: bool = True) -> int:
+        """Appends weights, shaped as `CausalLayer.walk_weights` says; returns the offset of the first."""
         offset = self._count
         for tensor in tensors:
-            self._parts.append(tensor.detach().flatten())
-            self._count += tensor.numel()
+            inputs = -tensor.shape[-3] % LANES if pad_inputs and tensor.ndim > 2 else 0
+            part = F.pad(tensor.detach(), (0, -tensor.shape[-1] % LANES, 0, 0, *((0, inputs) if inputs else ())))
+            self._parts.append(part.flatten())
+            self._count += part.numel()
         return offset
 
-    def _colour(self, head: Head, c: int) -> list[int]:
-        from_features, outputs = head.from_features[c], head.to_outputs[c]
+    def _colour(self, head: Head, c: int) -> Tensor:
+        from_features, to_outputs = head.from_features[c], head.to_outputs[c]
         assert isinstance(from_features, nn.Linear)
-        assert isinstance(outputs, ExactLinear)
-        to_outputs = _affine(*outputs.weight_and_bias())
-        offsets = [self._add(*_linear(from_features)), 0, self._add(*to_outputs)]
+        assert isinstance(to_outputs, ExactLinear)
+        record = torch.zeros(COLOUR_SIZE, dtype=torch.int64)
+        record[FROM_FEATURES] = self._add(*_affine(from_features.weight, from_features.bias))
+        record[TO_OUTPUTS] = self._add(*_affine(*to_outputs.weight_and_bias()))
         if c > 0:
             from_earlier = head.from_earlier[c - 1]
             assert isinstance(from_earlier, nn.Linear)
-            offsets[1] = self._add(_pad(from_earlier.weight.T))
-        return [*offsets, _padded(outputs.out_features), _padded(outputs.in_features)]
+            record[FROM_EARLIER] = self._add(from_earlier.weight.T[:, None], pad_inputs=False)
+        record[OUTPUTS], record[HEAD_HIDDEN] = padded(to_outputs.out_features), padded(to_outputs.in_features)
+        return record
 
-    def _block(self, block: ResidualBlock, features: int, hidden: int) -> list[int]:
-        layer, D, W1 = block.layer, _padded(hidden), self.width + 1
-        state_to_state, state = 0, self.state_size
-        if isinstance(layer, ConvBlock):
-            kind = CONV
-            reduce = _linear(layer.reduce)
-            offset = self._add(*reduce, *_conv(layer.conv, D))
-            self.state_size += 2 * (W1 + 2) * D
-        elif isinstance(layer, RowLSTM):
-            kind = ROW
-            offset = self._add(*_conv(layer.input_to_state, _padded(features), gates=True))
-            state_to_state = self._add(_pad_rows(_pad_gates(layer.state_to_state), D))
-            self.state_size += (W1 + 2) * _padded(features) + (W1 + 2) * D + 2 * W1 * D
-        else:
-            assert isinstance(layer, DiagonalBiLSTM)
-            kind = DIAGONAL
-            weight, bias = layer.input_to_state.weight, layer.input_to_state.bias
-            both = (2, 4 * hidden)
-            columns = _pad_gates(weight.T.unflatten(1, both)).flatten(1)
-            offset = self._add(_pad_gates(bias.unflatten(0, both)), _pad_rows(columns, _padded(features)))
-            state_to_state = self._add(_pad_rows(_pad_gates(layer.state_to_state), D))
-            self.state_size += 2 * W1 * D + 2 * D + 4 * W1 * D
-        project = self._add(*_linear(block.project))
-        return [kind, _padded(features), D, offset, state_to_state, project, state, W1]
+    def _block(self, block: ResidualBlock, features: int, hidden: int) -> Tensor:
+        layer = block.layer
+        if layer.name not in LAYERS:
+            raise ValueError(
+                f"no compiled walk knows the layer {layer.name!r}; PIXELSEQ_BACKEND=reference goes step by step"
+            )
+        record = torch.zeros(BLOCK_SIZE, dtype=torch.int64)
+        record[KIND], record[FEATURES], record[HIDDEN] = LAYERS.index(layer.name), padded(features), padded(hidden)
+        record[COLUMNS] = self.width + 1
+        for k, weight in enumerate(layer.walk_weights()):
+            record[WEIGHT + k] = self._add(weight)
+        for k, state in enumerate(layer.init_state(1, self.width + 1).values()):
+            record[STATE + k] = self.state_size
+            self.state_size += math.prod(state.shape[1:-1]) * padded(state.shape[-1])
+        record[PROJECT] = self._add(*_affine(block.project.weight, block.project.bias))
+        return record
 
 
-def _padded(count: int) -> int:
-    return count + -count % LANES
+class CompiledWalker(Walker):
+    """A walk by a compiled model.
 
+    Args:
+        model: compiled, for the images' width.
+        state: [N, size], written in place.
+        column: of the next pixel.
+    """
 
-def _pad(tensor: Tensor) -> Tensor:
-    """Pads the last axis."""
-    return F.pad(tensor, (0, -tensor.shape[-1] % LANES))
+    def __init__(self, model: CompiledModel, state: Tensor, column: int) -> None:
+        self.model = model
+        self.state = state
+        self.column = column
 
+    @classmethod
+    def start(cls, model: CompiledModel, batch: int) -> CompiledWalker:
+        """A walker at the first pixel of `batch` images."""
+        return cls(model, model.init_state(batch), 0)
 
-def _pad_gates(tensor: Tensor) -> Tensor:
-    """Pads each of the four gates on the last axis."""
-    return _pad(tensor.unflatten(-1, (4, -1))).flatten(-2)
+    def walk(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
+        found = self.model.walk(self.state, self.column, stretch)
+        self.column = (self.column + stretch.uniform.shape[1]) % self.model.width
+        return found
 
-
-def _pad_rows(tensor: Tensor, count: int) -> Tensor:
-    """Pads the axis before the last to `count`."""
-    return F.pad(tensor, (0, 0, 0, count - tensor.shape[-2]))
-
-
-def _linear(linear: nn.Linear) -> tuple[Tensor, Tensor]:
-    return _affine(linear.weight, linear.bias)
+    def select(self, images: Tensor) -> CompiledWalker:
+        return CompiledWalker(self.model, self.state.index_select(0, images), self.column)
 
 
 def _affine(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """A linear map's bias, and its weight [in, out]."""
-    return _pad(bias), _pad_rows(_pad(weight.T), _padded(weight.shape[1]))
-
-
-def _conv(conv: MaskedConv, features: int, gates: bool = False) -> list[Tensor]:
-    """A masked convolution's bias, and the weights [taps, in, out] of what its mask lets through, row after row."""
-    pad = _pad_gates if gates else _pad
-    parts = [pad(conv.bias)]
-    for row in range(conv.rows):
-        taps = int(conv.mask[row].sum())
-        weight = conv.weight[:, :, row, :taps].permute(2, 1, 0)
-        parts.append(_pad_rows(pad(weight), features))
-    return parts
+    """A linear map's bias [1, out] and weight [in, 1, out]."""
+    return bias[None], weight.T[:, None]

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pixelseq.generation.engine import start_walk
-from pixelseq.generation.options import Draw, Noise, whole_seed
+from pixelseq.generation.engine import Stretch, start_walk
+from pixelseq.generation.noise import Noise, whole_seed
+from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.particles import Particles
 from pixelseq.model.pixelrnn import PixelRNN
 
@@ -20,9 +21,7 @@ def complete(
     known: Tensor,
     num: int = 1,
     seed: int | torch.Generator = 0,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
+    options: SamplingOptions = SamplingOptions(),
     progress: bool = False,
     *,
     particles: int = 1,
@@ -43,9 +42,7 @@ def complete(
         num: completions of each image, independent: each has particles of its own.
         seed: completion n of image b depends on the seed and k = first + b * num + n alone; what it draws before any
             known pixel, or with 1 particle, is drawn as sample k would be.
-        temperature: see `Draw`.
-        top_k: see `Draw`.
-        top_p: see `Draw`.
+        options: how levels are drawn.
         progress: show a bar.
         particles: K; more than 1 with the model's own distribution only (no temperature, top_k or top_p).
         first: index of the first completion, for a request that is made in parts.
@@ -57,16 +54,16 @@ def complete(
         ValueError: an argument out of range, or a mask of another size or type.
     """
     if num < 1:
-        raise ValueError(f"num is {num}; at least 1 completion must be asked for")
-    draw = Draw(temperature, top_k, top_p)
-    if particles > 1 and draw != Draw():
+        raise ValueError(f"`num` is {num}; at least 1 completion must be asked for")
+    if particles > 1 and options != SamplingOptions():
         raise ValueError(
-            f"particles is {particles} with temperature {temperature}, top_k {top_k} and top_p {top_p}; the particles' "
-            "weights are of the model's own distribution: leave those at 1, 0 and 1, or take 1 particle"
+            f"`particles` is {particles} with temperature {options.temperature}, top_k {options.top_k} and top_p "
+            f"{options.top_p}; the particles' weights are of the model's own distribution: leave those at 1, 0 and 1, "
+            "or take 1 particle"
         )
     images, known = _checked(model, images, known)
-    levels, _ = _walk(model, images, known, num, seed, draw, particles, particles > 1, first, progress)
-    return levels.unflatten(0, (-1, num))
+    levels, _ = _walk(model, images, known, num, seed, options, particles, particles > 1, first, progress)
+    return levels.movedim(-1, 1).unflatten(0, (-1, num))
 
 
 def log_known(
@@ -101,11 +98,11 @@ def log_known(
         ValueError: an argument out of range, or a mask of another size or type.
     """
     images, known = _checked(model, images, known)
-    return _walk(model, images, known, 1, seed, Draw(), particles, True, first, progress)[1]
+    return _walk(model, images, known, 1, seed, SamplingOptions(), particles, True, first, progress)[1]
 
 
 def _checked(model: PixelRNN, images: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-    """Images [B, C, H, W], 0 where unknown, and masks [B, H, W], on the model's device.
+    """Images [B, H, W, C], 0 where unknown, and masks [B, H, W], on the model's device.
 
     Raises:
         ValueError: they do not fit together, or not the model.
@@ -121,7 +118,7 @@ def _checked(model: PixelRNN, images: Tensor, known: Tensor) -> tuple[Tensor, Te
     known = known.expand(B, H, W)
     images = torch.where(known[:, None], images, torch.zeros_like(images))
     model.check_images(images)
-    return images.long(), known
+    return images.movedim(1, -1).long().contiguous(), known
 
 
 def _walk(
@@ -130,20 +127,20 @@ def _walk(
     known: Tensor,
     num: int,
     seed: int | torch.Generator,
-    draw: Draw,
+    options: SamplingOptions,
     particles: int,
     scored: bool,
     first: int,
     progress: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Walks `num` copies of images: completions [B * num, C, H, W] and, where scored, log p(known) [B * num].
+    """Walks `num` copies of images: completions [B * num, H, W, C] and, where scored, log p(known) [B * num].
 
     Rows that are known to all images are walked once an image, not once a copy. From there to the last row with known
     pixels there are particles; after it each completion goes on alone.
     """
     if particles < 1:
-        raise ValueError(f"particles is {particles}; it must be at least 1")
-    B, C, H, W = images.shape
+        raise ValueError(f"`particles` is {particles}; it must be at least 1")
+    B, H, W, C = images.shape
     seed, indices = whole_seed(seed), range(first, first + B * num)
     noise = Noise(seed, indices, model.device, range(particles))  # particle 0 draws as a sample does
     resampling = Noise(seed, indices, model.device, range(particles, particles + 1))
@@ -155,7 +152,7 @@ def _walk(
     log_p = torch.zeros(B, dtype=torch.float64, device=model.device)
     for i in islice(rows, given_rows):
         uniform, _ = noise.row(W, C)[:: num * particles], resampling.row(W + 1, 1)  # in any batch row i has its own
-        log_p -= walker.walk(uniform, draw, images[:, :, i], known[:, i], scored)[1].sum((1, 2))
+        log_p -= walker.walk(Stretch(uniform, options, images[:, i], known[:, i], scored))[1].sum((1, 2))
 
     copies = torch.arange(B, device=model.device).repeat_interleave(num)
     walker, levels, known, log_p = walker.select(copies), images[copies], known[copies], log_p[copies]
@@ -168,5 +165,6 @@ def _walk(
         log_p += population.log_known
 
     for i in rows:
-        levels[:, :, i] = walker.walk(noise.row(W, C)[::particles], draw, levels[:, :, i], known[:, i])[0]
+        stretch = Stretch(noise.row(W, C)[::particles], options, levels[:, i], known[:, i])
+        levels[:, i] = walker.walk(stretch)[0]
     return levels, log_p

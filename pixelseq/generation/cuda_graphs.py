@@ -1,4 +1,4 @@
-"""One pixel of a walk by `PixelRNN.step`, as it is, or captured as a CUDA graph.
+"""The walk on CUDA: the steps of a pixel captured as one graph for all columns, and replayed.
 
 Shapes: N images, C colours, W columns.
 """
@@ -6,11 +6,13 @@ Shapes: N images, C colours, W columns.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from pixelseq.generation.options import Draw
+from pixelseq.generation.engine import Stretch, Walker, walk_pixel
 from pixelseq.model.pixelrnn import PixelRNN
 from pixelseq.model.state import State
 
@@ -18,47 +20,88 @@ Capture = Callable[[Callable[[], None]], Callable[[], None]]
 """From a function to one that does the same to the same memory."""
 
 
-@torch.no_grad()
-def walk_pixel(
-    model: PixelRNN,
-    state: State,
-    uniform: Tensor,
-    draw: Draw,
-    given: Tensor | None = None,
-    known: Tensor | None = None,
-    scored: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """Draws the next pixel of every image, or takes it where it is known, and enters it; never waits for the device.
+class GraphWalker(Walker):
+    """A walk by CUDA graphs; within a stretch the processor never waits for the device.
 
     Args:
         model: the distribution.
-        state: written in place.
-        uniform: [N, C], float64 in [0, 1).
-        draw: how levels are drawn.
-        given: [N, C], levels, used where known.
-        known: [N], bool; nothing is known by default.
-        scored: compute the nats of known values too.
-
-    Returns:
-        levels: [N, C], int64.
-        nats: [N, C], float64; 0 where not computed.
+        state: of the images; written in place.
+        capture: makes a function replayable; CUDA graphs by default.
     """
-    levels = torch.empty(uniform.shape, dtype=torch.long, device=uniform.device)
-    nats = torch.empty_like(uniform)
-    # In the model's own types, as compiled; and autocast would keep copies of weights that a graph outlives.
-    with torch.autocast(uniform.device.type, enabled=False):
-        features = model.step(state)
-        for c in range(uniform.shape[1]):
-            log_probs = model.pixel_log_probs(features, levels[:, :c])
-            level = draw(log_probs, uniform[:, c])
-            if given is not None and known is not None:
-                level = torch.where(known, given[:, c], level)
-            levels[:, c] = level
-            nats[:, c] = -log_probs.gather(1, level[:, None])[:, 0]
-        model.feed(state, levels)
-    if known is not None and not scored:
-        nats.masked_fill_(known[:, None], 0)
-    return levels, nats
+
+    def __init__(self, model: PixelRNN, state: State, capture: Capture | None = None) -> None:
+        self.model = model
+        self.state = state
+        self.capture = CudaCapture(model.device) if capture is None else capture
+
+    def walk(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
+        return _graphs(self.model, self.state, stretch).walk(self.model, self.state, stretch, self.capture)
+
+    def select(self, images: Tensor) -> GraphWalker:
+        return GraphWalker(self.model, self.state.select(images), self.capture)
+
+
+class PixelGraphs:
+    """A pixel, and the end of a row, captured when they are first come to and replayed from then on.
+
+    Args:
+        model: the distribution.
+        batch: N.
+        width: W.
+        stretch: gives what is captured: how levels are drawn, whether pixels may be known, and are scored.
+    """
+
+    def __init__(self, model: PixelRNN, batch: int, width: int, stretch: Stretch) -> None:
+        self.options, self.scored = stretch.options, stretch.scored
+        C, device = model.config.pixel_format.channels, model.device
+        self.state = model.init_state(batch, width)
+        self.uniform = torch.zeros(batch, width, C, dtype=torch.float64, device=device)
+        self.nats = torch.zeros_like(self.uniform)
+        self.levels = torch.zeros(batch, width, C, dtype=torch.long, device=device)
+        partly_known = stretch.known is not None
+        self.given = torch.zeros_like(self.levels) if partly_known else None
+        self.known = torch.zeros(batch, width, dtype=torch.bool, device=device) if partly_known else None
+        self.replay_pixel: Callable[[], None] | None = None
+        self.replay_end: Callable[[], None] | None = None
+
+    @torch.no_grad()
+    def walk(self, model: PixelRNN, state: State, stretch: Stretch, capture: Capture) -> tuple[Tensor, Tensor]:
+        """See `Walker.walk`; writes the state."""
+        columns = slice(state.column, state.column + stretch.uniform.shape[1])
+        row_ends = columns.stop == state.width
+        if self.replay_pixel is None:
+            self.replay_pixel = capture(lambda: self._pixel(model))
+        if row_ends and self.replay_end is None:
+            self.replay_end = capture(lambda: model.end_row(self.state))
+        self.state.copy_(state)
+        self.uniform[:, columns] = stretch.uniform
+        if self.given is not None and self.known is not None:
+            assert stretch.given is not None
+            assert stretch.known is not None
+            self.given[:, columns], self.known[:, columns] = stretch.given, stretch.known
+        for _ in range(columns.start, columns.stop):
+            self.replay_pixel()
+        if row_ends:
+            assert self.replay_end is not None
+            self.replay_end()
+        # A replay changes the tensors alone.
+        row, column = (state.row + 1, 0) if row_ends else (state.row, columns.stop)
+        self.state.row, self.state.column, self.state.stepped = row, column, False
+        state.copy_(self.state)
+        return self.levels[:, columns].clone(), self.nats[:, columns].clone()
+
+    def _pixel(self, model: PixelRNN) -> None:
+        column = self.state.position.clone()
+
+        def read(row: Tensor) -> Tensor:
+            return row.index_select(1, column)[:, 0]
+
+        given = None if self.given is None else read(self.given)
+        known = None if self.known is None else read(self.known)
+        self.state.stepped = False  # as captured, not as it was left
+        levels, nats = walk_pixel(model, self.state, read(self.uniform), self.options, given, known, self.scored)
+        self.levels.index_copy_(1, column, levels[:, None])
+        self.nats.index_copy_(1, column, nats[:, None])
 
 
 class CudaCapture:
@@ -89,61 +132,17 @@ class CudaCapture:
         return graph.replay
 
 
-class PixelGraphs:
-    """The pixels of a row, each captured when it is first come to and replayed from then on.
+_CAPTURED: WeakKeyDictionary[PixelRNN, dict[tuple[Any, ...], PixelGraphs]] = WeakKeyDictionary()
+"""Of each model, by what they depend on. A graph holds the memory of the weights, not the model."""
 
-    Args:
-        model: the distribution; its weights stay where they are.
-        batch: N.
-        width: W.
-        draw: how levels are drawn.
-        partly_known: whether pixels may be known.
-        scored: as in `walk_pixel`.
-        capture: makes a function replayable.
-    """
 
-    def __init__(
-        self, model: PixelRNN, batch: int, width: int, draw: Draw, partly_known: bool, scored: bool, capture: Capture
-    ) -> None:
-        self.model, self.draw, self.scored, self.capture = model, draw, scored, capture
-        C, device = model.config.channels, model.device
-        self.state = model.init_state(batch, width)
-        self.uniform = torch.zeros(batch, width, C, dtype=torch.float64, device=device)
-        self.nats = torch.zeros_like(self.uniform)
-        self.levels = torch.zeros(batch, width, C, dtype=torch.long, device=device)
-        self.given = torch.zeros_like(self.levels) if partly_known else None
-        self.known = torch.zeros(batch, width, dtype=torch.bool, device=device) if partly_known else None
-        self.replays: dict[int, Callable[[], None]] = {}
-
-    @torch.no_grad()
-    def walk(self, state: State, uniform: Tensor, given: Tensor | None, known: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Walks a stretch of a row: [N, w, C], [N, w, C] and [N, w] -> levels and nats [N, w, C]; writes the state."""
-        columns = range(state.column, state.column + uniform.shape[1])
-        stretch = slice(columns.start, columns.stop)
-        for column in columns:
-            if column not in self.replays:
-                self.replays[column] = self._captured(column)
-        self.state.copy_(state)
-        self.uniform[:, stretch] = uniform
-        if self.given is not None and self.known is not None:
-            assert given is not None
-            assert known is not None
-            self.given[:, stretch], self.known[:, stretch] = given, known
-        for column in columns:
-            self.replays[column]()
-        row_ends = columns.stop == state.width
-        self.state.row, self.state.column = state.row + row_ends, 0 if row_ends else columns.stop
-        state.copy_(self.state)
-        return self.levels[:, stretch].clone(), self.nats[:, stretch].clone()
-
-    def _captured(self, column: int) -> Callable[[], None]:
-        def pixel() -> None:
-            self.state.column = column
-            given = None if self.given is None else self.given[:, column]
-            known = None if self.known is None else self.known[:, column]
-            levels, nats = walk_pixel(
-                self.model, self.state, self.uniform[:, column], self.draw, given, known, self.scored
-            )
-            self.levels[:, column], self.nats[:, column] = levels, nats
-
-        return self.capture(pixel)
+def _graphs(model: PixelRNN, state: State, stretch: Stretch) -> PixelGraphs:
+    """The graphs of a walk, captured at an earlier call where the weights still lie where they lay."""
+    weights = tuple(parameter.data_ptr() for parameter in model.parameters())
+    captured = _CAPTURED.setdefault(model, {})
+    for old in [key for key in captured if key[0] != weights]:
+        del captured[old]
+    key = (weights, state.batch, state.width, stretch.options, stretch.known is not None, stretch.scored)
+    if key not in captured:
+        captured[key] = PixelGraphs(model, state.batch, state.width, stretch)
+    return captured[key]

@@ -1,49 +1,53 @@
-"""Walks over pixels: the next values of images are drawn, or taken where they are known, in raster order.
+"""A walk over pixels: the next values of images are drawn, or taken where they are known, in raster order.
 
-Three walkers do the same. `StepWalker` goes by `PixelRNN.step`, on any device, and defines the answer; `CompiledWalker`
-takes a stretch of a row in one compiled call, on a CPU; `GraphWalker` replays the steps of a pixel as a CUDA graph.
-Shapes: N images, C colours, W columns of a stretch.
+Three walkers do the same. `StepWalker` goes by `PixelRNN.step`, on any device, and defines the answer;
+`compiled.CompiledWalker` takes a stretch of a row in one compiled call, on a CPU; `cuda_graphs.GraphWalker` replays the
+steps of a pixel as a CUDA graph. Shapes: N images, C colours, W columns of a stretch.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from pixelseq.generation.compiled import CompiledModel
-from pixelseq.generation.cuda_graphs import Capture, CudaCapture, PixelGraphs, walk_pixel
-from pixelseq.generation.options import Draw
+from pixelseq.generation.options import SamplingOptions
 from pixelseq.kernels.backends import choose
 from pixelseq.model.pixelrnn import PixelRNN
 from pixelseq.model.state import State
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What is asked of a walk: the next pixels of the current row, of all its images."""
+
+    uniform: Tensor
+    """[N, W, C], float64 in [0, 1), a number for each value; W columns, at most to the end of the row."""
+    options: SamplingOptions = SamplingOptions()
+    """How levels are drawn."""
+    given: Tensor | None = None
+    """[N, W, C], levels, used where known."""
+    known: Tensor | None = None
+    """[N, W], bool; nothing is known by default."""
+    scored: bool = False
+    """Whether known values get nats, too, not drawn ones alone."""
+
+    def __post_init__(self) -> None:
+        assert (self.given is None) == (self.known is None)
 
 
 class Walker(ABC):
     """Images that are being drawn, each up to its next pixel."""
 
     @abstractmethod
-    def walk(
-        self,
-        uniform: Tensor,
-        draw: Draw,
-        given: Tensor | None = None,
-        known: Tensor | None = None,
-        scored: bool = False,
-    ) -> tuple[Tensor, Tensor]:
-        """Draws the next pixels of the current row; known ones are entered as given.
-
-        Args:
-            uniform: [N, W, C], float64 in [0, 1), a number for each value; W columns, up to the end of the row.
-            draw: how levels are drawn.
-            given: [N, C, W], levels, used where known.
-            known: [N, W], bool; nothing is known by default.
-            scored: compute the nats of known values too, not of drawn ones alone.
+    def walk(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
+        """Draws a stretch of the current row; known pixels are entered as given.
 
         Returns:
-            levels: [N, C, W], int64.
-            nats: [N, C, W], float64, -log p of each value under the model, whatever `draw`; 0 where not computed.
+            levels: [N, W, C], int64.
+            nats: [N, W, C], float64, -log p of each value under the model, whatever the options; 0 where not scored.
         """
 
     @abstractmethod
@@ -63,9 +67,13 @@ def start_walk(model: PixelRNN, batch: int, width: int) -> Walker:
     with torch.autocast(model.device.type, enabled=False):  # walks are in the model's own types
         backend = choose(None, model.encoder.first.weight)
     if backend == "numba":
+        from pixelseq.generation.compiled import CompiledModel, CompiledWalker
+
         return CompiledWalker.start(CompiledModel(model, width), batch)
     if backend == "triton" and model.device.type == "cuda":
-        return GraphWalker.start(model, state)
+        from pixelseq.generation.cuda_graphs import GraphWalker
+
+        return GraphWalker(model, state)
     return StepWalker(model, state)
 
 
@@ -81,112 +89,64 @@ class StepWalker(Walker):
         self.model = model
         self.state = state
 
-    def walk(
-        self,
-        uniform: Tensor,
-        draw: Draw,
-        given: Tensor | None = None,
-        known: Tensor | None = None,
-        scored: bool = False,
-    ) -> tuple[Tensor, Tensor]:
+    def walk(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
         columns = []
-        for j in range(uniform.shape[1]):
-            pixel = None if given is None else given[:, :, j]
-            mask = None if known is None else known[:, j]
-            columns.append(walk_pixel(self.model, self.state, uniform[:, j], draw, pixel, mask, scored))
+        for j in range(stretch.uniform.shape[1]):
+            given = None if stretch.given is None else stretch.given[:, j]
+            known = None if stretch.known is None else stretch.known[:, j]
+            pixel = walk_pixel(
+                self.model, self.state, stretch.uniform[:, j], stretch.options, given, known, stretch.scored
+            )
+            columns.append(pixel)
+            if self.state.column == self.state.width:
+                self.model.end_row(self.state)
         levels, nats = zip(*columns, strict=True)
-        return torch.stack(levels, dim=2), torch.stack(nats, dim=2)
+        return torch.stack(levels, dim=1), torch.stack(nats, dim=1)
 
     def select(self, images: Tensor) -> StepWalker:
         return StepWalker(self.model, self.state.select(images))
 
 
-class CompiledWalker(Walker):
-    """A walk by a compiled model.
+@torch.no_grad()
+def walk_pixel(
+    model: PixelRNN,
+    state: State,
+    uniform: Tensor,
+    options: SamplingOptions,
+    given: Tensor | None,
+    known: Tensor | None,
+    scored: bool,
+) -> tuple[Tensor, Tensor]:
+    """Draws the next pixel of every image, or takes it where it is known, and enters it; the row is not closed.
 
-    Args:
-        model: compiled, for the images' width.
-        state: [N, size], written in place.
-        column: of the next pixel.
-    """
-
-    def __init__(self, model: CompiledModel, state: Tensor, column: int) -> None:
-        self.model = model
-        self.state = state
-        self.column = column
-
-    @classmethod
-    def start(cls, model: CompiledModel, batch: int) -> CompiledWalker:
-        """A walker at the first pixel of `batch` images."""
-        return cls(model, model.init_state(batch), 0)
-
-    def walk(
-        self,
-        uniform: Tensor,
-        draw: Draw,
-        given: Tensor | None = None,
-        known: Tensor | None = None,
-        scored: bool = False,
-    ) -> tuple[Tensor, Tensor]:
-        N, W, C = uniform.shape
-        if given is None or known is None:
-            given = torch.zeros(N, C, W, dtype=torch.long)
-            known = torch.zeros(N, W, dtype=torch.bool)
-        levels, nats = self.model.walk(
-            self.state,
-            self.column,
-            given.long().transpose(1, 2).contiguous(),
-            known.contiguous(),
-            uniform.contiguous(),
-            (float(draw.temperature), float(min(draw.top_k, 2**31)), float(draw.top_p), float(scored)),
-        )
-        self.column = (self.column + W) % self.model.width
-        return levels.transpose(1, 2), nats.transpose(1, 2)
-
-    def select(self, images: Tensor) -> CompiledWalker:
-        return CompiledWalker(self.model, self.state.index_select(0, images), self.column)
-
-
-class GraphWalker(Walker):
-    """A walk by CUDA graphs, one a column; within a stretch the processor never waits for the device.
+    Nothing in it waits for the device.
 
     Args:
         model: the distribution.
-        state: of the images; written in place.
-        capture: makes a function replayable.
-        graphs: captured so far, by what they depend on; shared by all walkers that come from one by `select`.
+        state: written in place.
+        uniform: [N, C], as of a `Stretch` that is one pixel wide, and so are the others.
+        options: how levels are drawn.
+        given: [N, C] or None.
+        known: [N] or None.
+        scored: whether known values get nats, too.
+
+    Returns:
+        levels: [N, C], int64.
+        nats: [N, C], float64; 0 where not scored.
     """
-
-    def __init__(
-        self, model: PixelRNN, state: State, capture: Capture, graphs: dict[tuple[int, Draw, bool, bool], PixelGraphs]
-    ) -> None:
-        self.model = model
-        self.state = state
-        self.capture = capture
-        self.graphs = graphs
-
-    @classmethod
-    def start(cls, model: PixelRNN, state: State) -> GraphWalker:
-        """A walker at the next pixel of the state's images, on CUDA."""
-        return cls(model, state, CudaCapture(model.device), {})
-
-    def walk(
-        self,
-        uniform: Tensor,
-        draw: Draw,
-        given: Tensor | None = None,
-        known: Tensor | None = None,
-        scored: bool = False,
-    ) -> tuple[Tensor, Tensor]:
-        batch, partly_known = self.state.batch, known is not None
-        key = (batch, draw, partly_known, scored)
-        if key not in self.graphs:
-            self.graphs[key] = PixelGraphs(
-                self.model, batch, self.state.width, draw, partly_known, scored, self.capture
-            )
-        given = None if given is None else given.transpose(1, 2)
-        levels, nats = self.graphs[key].walk(self.state, uniform, given, known)
-        return levels.transpose(1, 2), nats.transpose(1, 2)
-
-    def select(self, images: Tensor) -> GraphWalker:
-        return GraphWalker(self.model, self.state.select(images), self.capture, self.graphs)
+    levels = torch.empty(uniform.shape, dtype=torch.long, device=uniform.device)
+    nats = torch.empty_like(uniform)
+    # In the model's own types, as compiled; and autocast would keep copies of weights that a graph outlives.
+    with torch.autocast(uniform.device.type, enabled=False):
+        features = model.step(state)
+        for c in range(uniform.shape[1]):
+            log_probs = model.pixel_log_probs(features, levels[:, :c])
+            level = options.draw(log_probs, uniform[:, c])
+            if given is not None and known is not None:
+                level = torch.where(known, given[:, c], level)
+            levels[:, c] = level
+            nats[:, c] = -log_probs.gather(1, level[:, None])[:, 0]
+        model.enter(state, levels)
+    if known is not None and not scored:
+        nats.masked_fill_(known[:, None], 0)
+    return levels, nats

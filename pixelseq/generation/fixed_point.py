@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pixelseq.generation.options import Draw, Noise
+from pixelseq.generation.noise import Noise
+from pixelseq.generation.options import SamplingOptions
 from pixelseq.model.pixelrnn import PixelRNN
 
 
 @torch.no_grad()
 def fixed_point(
-    model: PixelRNN, height: int, width: int, noise: Noise, draw: Draw, progress: bool = False
+    model: PixelRNN, height: int, width: int, noise: Noise, options: SamplingOptions, progress: bool = False
 ) -> tuple[Tensor, int]:
     """The images that the noise gives, found with whole forward passes.
 
@@ -28,14 +29,14 @@ def fixed_point(
         height: H, rows.
         width: W, columns.
         noise: of the N images, at its start.
-        draw: how levels are drawn.
+        options: how levels are drawn.
         progress: show a bar, which counts passes of at most one a value.
 
     Returns:
         images: [N, C, H, W], levels.
         passes: how many were made; the last one of fewer than C * H * W changed nothing.
     """
-    N, C = len(noise.streams), model.config.channels
+    N, C = len(noise.streams), model.config.pixel_format.channels
     uniform = noise.row(height * width, C).flatten()  # rows follow one another in the noise
     images = torch.zeros(N, C, height, width, dtype=torch.long, device=model.device)
     passes, settled = 0, False
@@ -45,7 +46,7 @@ def fixed_point(
         with tqdm(total=C * height * width, desc="sampling", unit="pass", disable=not progress) as bar:
             while not settled and passes < C * height * width:
                 log_probs = model(images).permute(0, 3, 4, 2, 1)  # [N, H, W, C, V]
-                drawn = draw(log_probs.flatten(0, 3), uniform).view(N, height, width, C).permute(0, 3, 1, 2)
+                drawn = options.draw(log_probs.flatten(0, 3), uniform).view(N, height, width, C).permute(0, 3, 1, 2)
                 images, settled = drawn.contiguous(), torch.equal(drawn, images)
                 passes += 1
                 bar.update()

@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pixelseq.generation.engine import Walker
-from pixelseq.generation.options import Draw
+from pixelseq.generation.engine import Stretch, Walker
 
 
 class Particles:
@@ -22,7 +21,7 @@ class Particles:
 
     Args:
         walker: of the N images, at the first pixel of a row up to which their particles are alike.
-        images: [N, C, H, W], levels, used where known and in the rows before.
+        images: [N, H, W, C], levels, used where known and in the rows before.
         known: [N, H, W], bool, True = keep.
         count: K.
     """
@@ -32,7 +31,7 @@ class Particles:
         self.slots = torch.arange(count, device=images.device)
         copies = torch.arange(len(images), device=images.device).repeat_interleave(count)
         self.walker = walker.select(copies)
-        self.levels = images[copies]  # [N * K, C, H, W]
+        self.levels = images[copies]  # [N * K, H, W, C]
         self.known = known[copies]
         self.log_weights = torch.zeros(len(images), count, dtype=torch.float64, device=images.device)
         self.log_known = self.log_weights.new_zeros(len(images))
@@ -58,10 +57,10 @@ class Particles:
         first = 0
         for column in ends.nonzero()[:, 0].tolist():
             part = slice(first, column + 1)
-            given, known = self.levels[:, :, i, part], self.known[:, i, part]
-            levels, nats = self.walker.walk(uniform[:, part], Draw(), given, known, scored=True)
-            self.levels[:, :, i, part] = levels
-            self.log_weights -= (nats * known[:, None]).sum((1, 2)).view_as(self.log_weights)
+            given, known = self.levels[:, i, part], self.known[:, i, part]
+            levels, nats = self.walker.walk(Stretch(uniform[:, part], given=given, known=known, scored=True))
+            self.levels[:, i, part] = levels
+            self.log_weights -= (nats * known[:, :, None]).sum((1, 2)).view_as(self.log_weights)
             uneven = self.effective() < self.count / 2
             self._resample(self.ends[:, i, column] & uneven, points[:, column, None])
             first = column + 1

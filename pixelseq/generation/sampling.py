@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pixelseq.generation.engine import start_walk
+from pixelseq.generation.engine import Stretch, start_walk
 from pixelseq.generation.fixed_point import fixed_point
-from pixelseq.generation.options import Draw, Noise
+from pixelseq.generation.noise import Noise
+from pixelseq.generation.options import SamplingOptions
 from pixelseq.model.pixelrnn import PixelRNN
 
 
@@ -21,9 +22,7 @@ def stream(
     num: int,
     width: int,
     seed: int | torch.Generator = 0,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
+    options: SamplingOptions = SamplingOptions(),
     *,
     first: int = 0,
 ) -> Iterator[Tensor]:
@@ -34,9 +33,7 @@ def stream(
         num: N, number of images.
         width: W, their columns.
         seed: image k depends on the seed and k alone.
-        temperature: see `Draw`.
-        top_k: see `Draw`.
-        top_p: see `Draw`.
+        options: how levels are drawn.
         first: index k of the first image, for a request that is made in parts.
 
     Returns:
@@ -46,13 +43,13 @@ def stream(
         ValueError: an argument out of range; at the call, not at the first row.
     """
     _check_sizes(num, width)
-    draw = Draw(temperature, top_k, top_p)
     walker = start_walk(model, num, width)
     noise = Noise(seed, range(first, first + num), model.device)
 
     def rows() -> Iterator[Tensor]:
         while True:
-            yield walker.walk(noise.row(width, model.config.channels), draw)[0]
+            levels, _ = walker.walk(Stretch(noise.row(width, model.config.pixel_format.channels), options))
+            yield levels.transpose(1, 2)
 
     return rows()
 
@@ -63,9 +60,7 @@ def sample(
     height: int,
     width: int,
     seed: int | torch.Generator = 0,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
+    options: SamplingOptions = SamplingOptions(),
     progress: bool = False,
     *,
     first: int = 0,
@@ -79,12 +74,10 @@ def sample(
         height: H, rows.
         width: W, columns.
         seed: image k depends on the seed and k alone.
-        temperature: see `Draw`.
-        top_k: see `Draw`.
-        top_p: see `Draw`.
+        options: how levels are drawn.
         progress: show a bar.
         first: index k of the first image, for a request that is made in parts.
-        method: "raster" draws value after value; "fixed_point" finds the same images by passes over whole ones
+        method: "raster" draws pixel after pixel; "fixed_point" finds the same images by passes over whole ones
             (see `fixed_point`), as long as rounding, which differs, does not decide a draw.
 
     Returns:
@@ -94,20 +87,20 @@ def sample(
         ValueError: an argument out of range.
     """
     if height < 1:
-        raise ValueError(f"height is {height}; it must be at least 1")
+        raise ValueError(f"`height` is {height}; it must be at least 1")
     if method == "fixed_point":
         _check_sizes(num, width)
         noise = Noise(seed, range(first, first + num), model.device)
-        return fixed_point(model, height, width, noise, Draw(temperature, top_k, top_p), progress)[0]
+        return fixed_point(model, height, width, noise, options, progress)[0]
     if method != "raster":
-        raise ValueError(f"method is {method!r}; choose raster or fixed_point")
-    rows = stream(model, num, width, seed, temperature, top_k, top_p, first=first)
+        raise ValueError(f"`method` is {method!r}; choose raster or fixed_point")
+    rows = stream(model, num, width, seed, options, first=first)
     bar = tqdm(islice(rows, height), total=height, desc="sampling", unit="row", disable=not progress)
     return torch.stack(list(bar), dim=2)
 
 
 def _check_sizes(num: int, width: int) -> None:
     if num < 1:
-        raise ValueError(f"num is {num}; at least 1 image must be asked for")
+        raise ValueError(f"`num` is {num}; at least 1 image must be asked for")
     if width < 1:
-        raise ValueError(f"width is {width}; it must be at least 1")
+        raise ValueError(f"`width` is {width}; it must be at least 1")

@@ -8,47 +8,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 GAP_COLOUR = (255, 255, 255)
-"""Between the pictures of a sheet."""
+"""What lies between the pictures of a sheet."""
 UNKNOWN_COLOUR = (64, 96, 176)
-"""Where a partial image is not known."""
+"""What a partial image shows where it is not known."""
 STEP = 17
 """Colours are chosen from all whose red, green and blue are multiples of this."""
 LIGHTNESS = (0.25, 0.95)
-"""Range of OKLab lightness: dark and light colours outside it look alike."""
-MOST_CHROMA = 0.15
-"""In OKLab; large areas of stronger colours are hard to look at."""
+"""The range of OKLab lightness: dark and light colours outside it look alike."""
+MAX_CHROMA = 0.15
+"""The OKLab chroma: large areas of stronger colours are hard to look at."""
 LIGHTNESS_WEIGHT = 2.0
-"""Against hue: what differs in lightness too can be told apart by everyone."""
+"""The weight of lightness against hue: what differs in lightness too can be told apart by everyone."""
 
 
 @cache
 def palette(levels: int) -> NDArray[np.uint8]:
-    """The colours of levels, [V, 3]: each as far as can be from those before it, as they are seen.
+    """Gives each level the colour that looks least like those before it.
 
     A level's colour does not depend on how many levels follow it, and differs from the colours of sheets.
 
     Args:
         levels: V, at most 256.
+
+    Returns:
+        [V, 3], red, green and blue.
     """
     grid = np.arange(0, 256, STEP)
     candidates = np.stack(np.meshgrid(grid, grid, grid, indexing="ij"), axis=-1).reshape(-1, 3)
     lab = oklab(candidates)
-    inside = (lab[:, 0] > LIGHTNESS[0]) & (lab[:, 0] < LIGHTNESS[1]) & (np.hypot(lab[:, 1], lab[:, 2]) < MOST_CHROMA)
+    inside = (lab[:, 0] > LIGHTNESS[0]) & (lab[:, 0] < LIGHTNESS[1]) & (np.hypot(lab[:, 1], lab[:, 2]) < MAX_CHROMA)
     weights = np.array([LIGHTNESS_WEIGHT, 1, 1])
-    candidates, places = candidates[inside], lab[inside] * weights
+    candidates, points = candidates[inside], lab[inside] * weights
     taken = oklab(np.array([GAP_COLOUR, UNKNOWN_COLOUR])) * weights
-    distance = np.linalg.norm(places[:, None] - taken, axis=-1).min(axis=1)  # to the closest colour taken
+    distance = np.linalg.norm(points[:, None] - taken, axis=-1).min(axis=1)  # to the closest colour taken
     chosen = []
     for _ in range(levels):
         chosen.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.linalg.norm(places - places[chosen[-1]], axis=-1))
+        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=-1))
     return candidates[chosen].astype(np.uint8)
 
 
 def oklab(colours: NDArray[np.integer]) -> NDArray[np.float64]:
-    """sRGB colours [N, 3], 0 to 255, as lightness and two hues [N, 3] in which distances are about as seen.
+    """Converts colours to a space in which distances are about as seen.
 
     Ottosson (2020), A perceptual color space for image processing.
+
+    Args:
+        colours: sRGB [N, 3], 0 to 255.
+
+    Returns:
+        [N, 3]: lightness from 0 to 1, green to red, blue to yellow.
     """
     shares = colours / 255
     linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)

@@ -10,53 +10,54 @@ from pathlib import Path
 
 from torch import Tensor
 
+from pixelseq.imaging.levels import shades
 from pixelseq.imaging.palette import palette
-from pixelseq.imaging.pictures import check_pictures, shades
-from pixelseq.model.config import PixelsName
-from pixelseq.runtime.files import whole_file
+from pixelseq.imaging.pictures import check_pictures
+from pixelseq.pixel_format import PixelFormat
+from pixelseq.runtime.files import atomic_write
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # gray, RGB, RGBA
+COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
+"""What a PNG calls gray, RGB and RGBA."""
 PALETTE_TYPE = 3
 FLUSH_BYTES = 2**16
 """Rows go to the file when they hold so many bytes."""
 
 
-def save_strip(rows: Iterable[Tensor], levels: int, path: Path, pixels: PixelsName = "ordinal") -> int:
+def save_png_stream(rows: Iterable[Tensor], pixel_format: PixelFormat, path: Path) -> int:
     """Writes rows to a PNG as they come.
 
     The file appears at the end, whole. Where the disk fills it appears with the rows that have found room.
 
     Args:
         rows: levels, each [C, W]; at least one.
-        levels: V.
+        pixel_format: as in `to_picture`.
         path: of the PNG.
-        pixels: "ordinal", gray, RGB or RGBA for C = 1, 3, 4; "categorical", with a palette that the picture holds.
 
     Returns:
         The number of rows.
 
     Raises:
-        ValueError: another C, or too many levels.
+        ValueError: a format that cannot be a picture.
         OSError: not all rows could be written; the message says how many the file holds.
     """
     failure = None
-    with whole_file(path) as beside, FileIO(beside, "w") as file:
-        strip = Strip(file, levels, pixels)
+    with atomic_write(path) as beside, FileIO(beside, "w") as file:
+        stream = PNGStream(file, pixel_format)
         try:
             for row in rows:
-                strip.add(row)
-            strip.flush()
+                stream.add(row)
+            stream.flush()
         except OSError as error:
-            if strip.height == 0:
+            if stream.height == 0:
                 raise
             failure = error
     if failure:
-        raise OSError(f"{failure.strerror}; {path} holds the first {strip.height} rows") from failure
-    return strip.height
+        raise OSError(f"{failure.strerror}; {path} holds the first {stream.height} rows") from failure
+    return stream.height
 
 
-class Strip:
+class PNGStream:
     """A PNG that grows at its lower end, and is whole after each flush.
 
     The header holds the height so far, and the end of the compressed stream and of the file stand after the last rows
@@ -65,29 +66,30 @@ class Strip:
 
     Args:
         file: unbuffered, so that what finds no room is known; empty.
-        levels: V.
-        pixels: as in `save_strip`.
+        pixel_format: as in `to_picture`.
+
+    Raises:
+        ValueError: a format that cannot be a picture.
     """
 
-    def __init__(self, file: FileIO, levels: int, pixels: PixelsName = "ordinal") -> None:
+    def __init__(self, file: FileIO, pixel_format: PixelFormat) -> None:
+        check_pictures(pixel_format)
         self.height = 0
         """Rows in the file."""
         self._file = file
-        self._levels, self._pixels = levels, pixels
+        self._format = pixel_format
         self._compressor = zlib.compressobj()
         self._compressed = bytearray()
         self._rows, self._bytes = 0, 0  # not yet in the file
-        self._width, self._channels = 0, 0
+        self._width = 0
         self._end, self._closing = 0, b""  # where the next rows go, and what stands there
 
     def add(self, row: Tensor) -> None:
-        """Adds a row of levels [C, W], as many as the rows before it have."""
-        if not self._width:
-            self._channels, self._width = row.shape
-            check_pictures(self._channels, self._levels, self._pixels)
-        assert row.shape == (self._channels, self._width)
+        """Adds a row of levels [C, W], as wide as the rows before it."""
+        self._width = self._width or row.shape[1]
+        assert row.shape == (self._format.channels, self._width)
         row = row.cpu().long().T
-        values = row.byte() if self._pixels == "categorical" else shades(self._levels)[row]
+        values = shades(self._format.levels)[row] if self._format.ordered else row.byte()
         line = b"\0" + values.numpy().tobytes()  # 0: no filter
         self._compressed += self._compressor.compress(line)
         self._rows += 1
@@ -104,8 +106,8 @@ class Strip:
         if not self._rows:
             return
         start = b"" if self._end else self._header(self._rows) + self._palette()
-        data = start + _chunk(b"IDAT", bytes(self._compressed) + self._compressor.flush(zlib.Z_SYNC_FLUSH))
-        closing = _chunk(b"IDAT", self._compressor.copy().flush()) + _chunk(b"IEND", b"")
+        data = start + chunk(b"IDAT", bytes(self._compressed) + self._compressor.flush(zlib.Z_SYNC_FLUSH))
+        closing = chunk(b"IDAT", self._compressor.copy().flush()) + chunk(b"IEND", b"")
         try:
             self._write(self._end, data + closing)
         except OSError:
@@ -119,18 +121,19 @@ class Strip:
         self._rows, self._bytes = 0, 0
 
     def _header(self, height: int) -> bytes:
-        colour = PALETTE_TYPE if self._pixels == "categorical" else COLOUR_TYPES[self._channels]
-        return SIGNATURE + _chunk(b"IHDR", struct.pack(">2I5B", self._width, height, 8, colour, 0, 0, 0))
+        colour = COLOUR_TYPES[self._format.channels] if self._format.ordered else PALETTE_TYPE
+        return SIGNATURE + chunk(b"IHDR", struct.pack(">2I5B", self._width, height, 8, colour, 0, 0, 0))
 
     def _palette(self) -> bytes:
-        return _chunk(b"PLTE", palette(self._levels).tobytes()) if self._pixels == "categorical" else b""
+        return b"" if self._format.ordered else chunk(b"PLTE", palette(self._format.levels).tobytes())
 
-    def _write(self, at: int, data: bytes) -> None:
+    def _write(self, start: int, data: bytes) -> None:
         """Writes all of `data`; the system may take it in parts."""
-        self._file.seek(at)
+        self._file.seek(start)
         while data:
             data = data[self._file.write(data) :]
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """Gives a chunk of a PNG: its length before its data, a checksum after."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

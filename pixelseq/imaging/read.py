@@ -1,71 +1,132 @@
-"""One picture or grid, as it comes, to 8-bit values [C, H, W]."""
+"""The one reader: pictures and grids of any kind to 8-bit values. C colours, H rows, W columns.
+
+Training and completion both read through it, and so see a picture alike: as a person does, upright and over white.
+"""
 
 from __future__ import annotations
 
 import io
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
-PLAIN = {b"\x08\0\0\0\0": 1, b"\x08\2\0\0\0": 3}
-"""What a PNG's header says of 8-bit gray and RGB pixels that are not interlaced, and their channels."""
 # Pillow would hand other formats, such as EPS, to programs outside.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2", ".avif", ".tga")
 )
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"})
+"""Pillow's modes of 8-bit pictures of C colours."""
 DEEP_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
+GRAY_MODES = frozenset({"1", "L", "LA", "La"}) | DEEP_MODES
 ORIENTATION = 0x0112
-"""The EXIF tag."""
+"""The EXIF tag that says which way is up."""
 WITH_ORIENTATION = frozenset({"exif", "xmp", "Raw profile type exif"})
-"""What Pillow finds in a file, but a TIFF, that can say which way is up."""
+"""What Pillow finds in a file, other than a TIFF, that can say which way is up."""
+DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AssertionError,
+    RuntimeError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow raises for damaged files."""
+
+
+def open_picture(source: bytes | Path) -> Image.Image:
+    """Opens a picture: upright, wholly read, with the pixels that the file holds.
+
+    Args:
+        source: an encoded picture, or its file. Its content tells the format, whatever the file's name says.
+
+    Returns:
+        A picture of any of Pillow's modes but "F"; one of more than 8 bits has one channel and values up to 65535.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no picture of `FORMATS`, a damaged one, or one of more bits than can be read.
+    """
+    if isinstance(source, Path) and not source.exists():
+        raise FileNotFoundError(f"no file {source}")
+    with _in_one_line("" if isinstance(source, bytes) else f"{source} is "):
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        picture = Image.open(io.BytesIO(content), formats=FORMATS)
+        # Pillow would cut these to 8 bits without a word.
+        if len(picture.getbands()) > 1 and ";16" in str(picture.tile):
+            raise ValueError("it has 16 bits per colour; save it with 8")
+        picture.load()
+        if picture.mode == "F":
+            raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits")
+        if picture.mode == "I":
+            _check_sixteen_bits(picture)
+        return _upright(picture)
 
 
 def decode_picture(
     content: bytes | Path, channels: int | None = None, size: tuple[int, int] | None = None
-) -> tuple[np.ndarray, bool]:
-    """Decodes a picture as a person sees it: upright, over white, 16 bits rounded to 8.
+) -> tuple[NDArray[np.uint8], bool]:
+    """Decodes a picture as a person sees it.
 
     Args:
         content: an encoded picture, or its file.
-        channels: 1, 3 or 4; by default 1 for gray pictures and 3 for others.
+        channels: as in `as_seen`.
         size: rows and columns to resize to.
 
     Returns:
         uint8 [C, H, W], and whether it is a 1-bit picture.
 
     Raises:
-        ValueError: no picture that can be decoded.
+        ValueError: no picture that can be read. The message leaves the file's name to the caller, who knows a better
+            one for pictures in tables.
     """
-    try:
-        encoded = content if isinstance(content, bytes) else content.read_bytes()
-        if size is None and (plain := _plain_png(encoded, channels)) is not None:
-            return plain, False
-        picture = Image.open(io.BytesIO(encoded), formats=FORMATS)
-        picture.load()
-        bilevel = picture.mode == "1" and size is None
-        return _pixels(picture, channels, size), bilevel
-    except UnidentifiedImageError:
-        raise ValueError(f"no picture that can be decoded: none of {', '.join(FORMATS)}") from None
-    # Pillow raises many kinds for damaged files.
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        IndexError,
-        Image.DecompressionBombError,
-        imagecodecs.SpngError,
-    ) as error:
-        raise ValueError(f"no picture that can be decoded: {error}") from error
+    if isinstance(content, Path):
+        with _in_one_line():
+            content = content.read_bytes()
+    picture = open_picture(content)
+    return as_seen(picture, channels, size), picture.mode == "1" and size is None
 
 
-def decode_grid(values: object) -> np.ndarray:
+def as_seen(
+    picture: Image.Image, channels: int | None = None, size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """Turns a picture of `open_picture` into what a person sees: over white, colours looked up, 16 bits rounded to 8.
+
+    Args:
+        picture: of any mode.
+        channels: 1, 3 or 4 (RGBA, where transparency is a colour and nothing is laid over white); by default 1 for gray
+            pictures and 3 for others.
+        size: rows and columns to resize to.
+
+    Returns:
+        uint8 [C, H, W]; it may not be written to.
+
+    Raises:
+        ValueError: colours that Pillow cannot convert.
+    """
+    mode = MODES[channels or (1 if picture.mode in GRAY_MODES else 3)]
+    with _in_one_line():
+        if picture.mode != mode or picture.info:
+            picture = _converted(picture, mode)
+        if size is not None:
+            picture = picture.resize((size[1], size[0]), Image.Resampling.LANCZOS)
+    pixels = np.frombuffer(picture.tobytes(), np.uint8)
+    return pixels.reshape(picture.height, picture.width, len(picture.getbands())).transpose(2, 0, 1)
+
+
+def decode_grid(values: object) -> NDArray[np.uint8]:
     """Checks a grid of levels.
 
     Args:
@@ -90,59 +151,36 @@ def decode_grid(values: object) -> np.ndarray:
     return grid.astype(np.uint8).reshape(-1, *grid.shape[-2:])
 
 
-def _plain_png(encoded: bytes, channels: int | None) -> np.ndarray | None:
-    """Decodes a PNG of 8-bit gray or RGB pixels and nothing else, which needs no Pillow: several times as fast.
-
-    Args:
-        encoded: any bytes.
-        channels: as in `decode_picture`.
-
-    Returns:
-        uint8 [C, H, W], or None for any other file.
-    """
-    width, height, kind = encoded[16:20], encoded[20:24], PLAIN.get(encoded[24:29])
-    if kind is None or channels not in (None, kind) or not encoded.startswith(PNG):
-        return None
-    # After its header, of 33 bytes, one chunk of pixels and the end, each with a length before and a checksum after.
-    end = 41 + int.from_bytes(encoded[33:37])
-    if encoded[37:41] != b"IDAT" or encoded[end + 8 : end + 12] != b"IEND":
-        return None
-    if int.from_bytes(width) * int.from_bytes(height) > (Image.MAX_IMAGE_PIXELS or 0):
-        return None
-    pixels: np.ndarray = imagecodecs.spng_decode(encoded)
-    return pixels[None] if kind == 1 else pixels.transpose(2, 0, 1)
+@contextmanager
+def _in_one_line(name: str = "") -> Iterator[None]:
+    """Turns whatever Pillow raises into a ValueError of one line; `name` comes before "no picture that can be read"."""
+    try:
+        yield
+    except UnidentifiedImageError:
+        raise ValueError(f"{name}no picture that can be read: none of {', '.join(FORMATS)}") from None
+    except DAMAGED as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{name}no picture that can be read: {reason}") from error
 
 
-def _pixels(picture: Image.Image, channels: int | None, size: tuple[int, int] | None) -> np.ndarray:
-    mode = MODES[channels or (1 if picture.mode in GRAY_MODES else 3)]
-    if picture.mode != mode or picture.info:
-        picture = _as_seen(picture, mode)
-    if size is not None:
-        picture = picture.resize((size[1], size[0]), Image.Resampling.LANCZOS)
-    width, height = picture.size
-    pixels = np.frombuffer(picture.tobytes(), np.uint8)
-    if mode == "L":
-        return pixels.reshape(1, height, width)
-    return pixels.reshape(height, width, len(mode)).transpose(2, 0, 1)
-
-
-def _as_seen(picture: Image.Image, mode: str) -> Image.Image:
-    """Turns and converts a picture that is not plain."""
+def _upright(picture: Image.Image) -> Image.Image:
+    # Pillow would copy every picture, and look for EXIF in it.
     may_be_turned = picture.format == "TIFF" or not WITH_ORIENTATION.isdisjoint(picture.info)
     if may_be_turned and picture.getexif().get(ORIENTATION, 1) != 1:
-        picture = ImageOps.exif_transpose(picture)
+        return ImageOps.exif_transpose(picture)
+    return picture
+
+
+def _converted(picture: Image.Image, mode: str) -> Image.Image:
     if picture.mode in DEEP_MODES:
-        picture = Image.fromarray(_eight_bits(np.asarray(picture)))
-    if picture.mode == "F":
-        raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits")
+        picture = Image.fromarray(((np.asarray(picture).astype(np.int64) + 128) // 257).astype(np.uint8))
     if picture.has_transparency_data and mode != "RGBA":
-        with_alpha = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, with_alpha).convert("RGB")
+        picture = Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
     return picture.convert(mode)
 
 
-def _eight_bits(pixels: np.ndarray) -> np.ndarray:
-    if pixels.min() < 0 or pixels.max() > 65535:
-        raise ValueError(f"its values go from {pixels.min()} to {pixels.max()}; at most 16 bits are expected")
-    return ((pixels.astype(np.int64) + 128) // 257).astype(np.uint8)
+def _check_sixteen_bits(picture: Image.Image) -> None:
+    values = np.asarray(picture)
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError(f"its values go from {values.min()} to {values.max()}; at most 16 bits are expected")

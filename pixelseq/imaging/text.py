@@ -7,24 +7,20 @@ from pathlib import Path
 
 from torch import Tensor
 
-from pixelseq.runtime.files import whole_file
+from pixelseq.pixel_format import PixelFormat
+from pixelseq.runtime.files import atomic_write
 
 LEGEND = "legend.json"
 
 
-def check_legend(legend: object, levels: int) -> None:
-    """Raises ValueError where a legend is not a text of one character a level, all unlike and printable."""
-    if not isinstance(legend, str) or len(legend) != levels:
-        raise ValueError(f"the legend is {legend!r}; expected a text of {levels} characters, one for each level")
-    if len(set(legend)) < levels or not legend.isprintable():
-        raise ValueError(f"the legend is {legend!r}; its characters must be printable and all different")
-
-
 def read_legend(data: Path) -> str | None:
-    """The legend that a legend.json beside a data file gives for it; None where there is none.
+    """Reads the legend that a legend.json beside a data file gives for it.
 
     Args:
         data: the data file NAME.EXTENSION; legend.json holds {"NAME": {"tiles": [a character for each level]}}.
+
+    Returns:
+        A character for each level, or None where there is no legend for the file.
 
     Raises:
         ValueError: legend.json is not of that form.
@@ -44,33 +40,34 @@ def read_legend(data: Path) -> str | None:
         case {"tiles": [*tiles]} if all(isinstance(tile, str) and len(tile) == 1 for tile in tiles):
             return "".join(tiles)
     raise ValueError(
-        f'{path} has no "tiles" of one character a level for {data.stem}; expected {{"tiles": ["#", ...]}}'
+        f'{path} has no "tiles" of one character per level for {data.stem}; expected {{"tiles": ["#", ...]}}'
     )
 
 
-def check_text(channels: int, legend: str | None) -> None:
-    """Raises ValueError where images of these channels and of this legend cannot be text."""
-    if legend is None:
+def check_text(pixel_format: PixelFormat) -> None:
+    """Raises ValueError where images of this format cannot be text."""
+    if pixel_format.legend is None:
         raise ValueError(
             "the model has no legend, so its images cannot be text; put one into its config.json, one character "
-            'a level, such as "legend": "-#o" for 3 levels'
+            'per level, such as "legend": "-#o" for 3 levels'
         )
-    if channels != 1:
-        raise ValueError(f"text has one character a pixel; the model has {channels} channels")
+    if pixel_format.channels != 1:
+        raise ValueError(f"text has one character per pixel; the model has {pixel_format.channels} channels")
 
 
-def to_text(image: Tensor, legend: str | None) -> str:
-    """An image of levels [1, H, W] as H lines of W characters.
+def to_text(image: Tensor, pixel_format: PixelFormat) -> str:
+    """Writes an image of levels [1, H, W] as H lines of W characters.
 
     Raises:
-        ValueError: more channels, or no legend.
+        ValueError: a format that cannot be text.
     """
-    check_text(image.shape[0], legend)
+    check_text(pixel_format)
+    legend = pixel_format.legend
     assert legend is not None
     return "".join("".join(legend[level] for level in row) + "\n" for row in image[0].tolist())
 
 
 def save_text(text: str, path: Path) -> None:
     """Writes a text, whole or not at all."""
-    with whole_file(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text(text, encoding="utf-8")

@@ -13,7 +13,7 @@ Backward = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tens
 
 
 def register(name: str, forward: Forward, backward: Backward) -> Forward:
-    """Registers a scan as `pixelseq::NAME`, differentiable once.
+    """Registers a scan as `pixelseq::NAME`, differentiable once, and vectorised by torch.vmap.
 
     Args:
         name: of the op.
@@ -43,7 +43,23 @@ def register(name: str, forward: Forward, backward: Backward) -> Forward:
         gradients: tuple[Tensor, Tensor] = backward_op(grad_hidden, *ctx.saved_tensors)
         return gradients
 
+    def vectorise(
+        info: Any, dims: tuple[int | None, int | None], gates_is: Tensor, weight_ss: Tensor
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[int, int, int]]:
+        gates, weights = (
+            tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+            for tensor, dim in zip((gates_is, weight_ss), dims, strict=True)
+        )
+        if dims[1] is None:  # one batch of all images
+            together = forward_op(gates.flatten(0, 1), weight_ss)
+            hidden, cell, activated = (tensor.unflatten(0, gates.shape[:2]) for tensor in together)
+        else:
+            each = [forward_op(*pair) for pair in zip(gates, weights, strict=True)]
+            hidden, cell, activated = (torch.stack(tensors) for tensors in zip(*each, strict=True))
+        return (hidden, cell, activated), (0, 0, 0)
+
     forward_op.register_autograd(differentiate, setup_context=keep)
+    forward_op.register_vmap(vectorise)
     return forward_op
 
 

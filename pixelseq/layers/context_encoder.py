@@ -44,12 +44,12 @@ class ContextEncoder(nn.Module):
         """State of an image of `width` columns, the empty one not counted."""
         return [self.first.init_state(batch, width + 1), *self.blocks.init_state(batch, width + 1)]
 
-    def step(self, state: list[LayerState], column: int) -> Tensor:
-        """Features [B, F] at `column`, 0 to W, of the current row."""
+    def step(self, state: list[LayerState], column: Tensor) -> Tensor:
+        """Features [B, F] at `column` [1], 0 to W, of the current row."""
         return self.blocks.step(self.first.read(state[0], column), state[1:], column)
 
-    def feed(self, pixel: Tensor, state: list[LayerState], column: int) -> None:
-        """Enters the pixel [B, X] at `column` of the current row, after its features were read."""
+    def feed(self, pixel: Tensor, state: list[LayerState], column: Tensor) -> None:
+        """Enters the pixel [B, X] at `column` [1] of the current row, after its features were read."""
         self.first.write(F.pad(pixel, (0, 1), value=1.0), state[0], column)
 
     def end_row(self, state: list[LayerState]) -> None:

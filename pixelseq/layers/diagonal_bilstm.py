@@ -25,6 +25,8 @@ class DiagonalBiLSTM(CausalLayer):
         hidden: D.
     """
 
+    name = "diagonal"
+
     def __init__(self, features: int, hidden: int) -> None:
         super().__init__()
         self.hidden = hidden
@@ -41,31 +43,39 @@ class DiagonalBiLSTM(CausalLayer):
     def init_state(self, batch: int, width: int) -> LayerState:
         zeros = self.state_to_state.new_zeros
         return {
-            "left_row": zeros(batch, width, self.hidden),  # h from the left: row above from `column` on, else this row
+            "left_row": zeros(
+                batch, width, self.hidden
+            ),  # h from the left: row above from the column on, else this row
             "left_hidden": zeros(batch, self.hidden),
             "left_cell": zeros(batch, self.hidden),
             "right_row": zeros(batch, width, self.hidden),  # h from the right in the row above
-            "right_gates": zeros(batch, width, 4 * self.hidden),  # input-to-state part, collected for `end_row`
+            "right_gates": zeros(batch, width, 4, self.hidden),  # input-to-state part, collected for `end_row`
         }
 
-    def step(self, x: Tensor, state: LayerState, column: int) -> Tensor:
+    def step(self, x: Tensor, state: LayerState, column: Tensor) -> Tensor:
         left_is, right_is = self.input_to_state(x).chunk(2, dim=-1)
-        neighbours = torch.cat([state["left_row"][:, column], state["left_hidden"]], dim=-1)
+        above = state["left_row"].index_select(1, column)[:, 0]
+        neighbours = torch.cat([above, state["left_hidden"]], dim=-1)
         gates = torch.addmm(left_is, neighbours, self.state_to_state[0].flatten(0, 1))
         hidden, cell = lstm_cell(gates, state["left_cell"])
         state["left_hidden"].copy_(hidden)
         state["left_cell"].copy_(cell)
-        state["left_row"][:, column] = hidden
-        state["right_gates"][:, column] = right_is
-        return hidden + state["right_row"][:, column]
+        state["left_row"].index_copy_(1, column, hidden[:, None])
+        state["right_gates"].index_copy_(1, column, right_is.unflatten(1, (1, 4, self.hidden)))
+        return hidden + state["right_row"].index_select(1, column)[:, 0]
 
     def end_row(self, state: LayerState) -> None:
         above, beside = self.state_to_state[1]
         right_row = state["right_row"]
-        gates = state["right_gates"] + right_row @ above
+        gates = state["right_gates"].flatten(2) + right_row @ above
         hidden = cell = torch.zeros_like(state["left_cell"])
         for column in reversed(range(right_row.shape[1])):
             hidden, cell = lstm_cell(torch.addmm(gates[:, column], hidden, beside), cell)
             right_row[:, column] = hidden
         state["left_hidden"].zero_()
         state["left_cell"].zero_()
+
+    def walk_weights(self) -> list[Tensor]:
+        linear, gates = self.input_to_state, (2 * 4, self.hidden)
+        bias, weight = linear.bias.unflatten(0, gates), linear.weight.T.unflatten(1, gates)
+        return [bias, weight, self.state_to_state.unflatten(3, (4, -1))]

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelseq.layers.causal_layer import CausalLayer, LayerState
+from pixelseq.layers.causal_layer import CausalLayer, LayerState, read_columns
 
 MaskType = Literal["A", "B"]
 
@@ -63,17 +63,17 @@ class MaskedConv(CausalLayer):
         shape = (batch, self.rows, width + 2 * (self.kernel // 2), self.weight.shape[1])
         return {"window": self.weight.new_zeros(shape)}
 
-    def write(self, x: Tensor, state: LayerState, column: int) -> None:
-        """Enters the input [B, F] at `column` of the current row."""
-        state["window"][:, -1, column + self.kernel // 2] = x
+    def write(self, x: Tensor, state: LayerState, column: Tensor) -> None:
+        """Enters the input [B, F] at `column` [1] of the current row."""
+        state["window"][:, -1].index_copy_(1, column + self.kernel // 2, x[:, None])
 
-    def read(self, state: LayerState, column: int) -> Tensor:
-        """The output [B, G] at `column` of the current row, from what has been written."""
-        window = state["window"][:, :, column : column + self.kernel]
+    def read(self, state: LayerState, column: Tensor) -> Tensor:
+        """The output [B, G] at `column` [1] of the current row, from what has been written."""
+        window = read_columns(state["window"], 2, column, self.kernel)
         weight = (self.weight * self.mask).permute(0, 2, 3, 1).flatten(1)  # [G, R * K * F]
         return F.linear(window.flatten(1), weight, self.bias)
 
-    def step(self, x: Tensor, state: LayerState, column: int) -> Tensor:
+    def step(self, x: Tensor, state: LayerState, column: Tensor) -> Tensor:
         self.write(x, state, column)
         return self.read(state, column)
 
@@ -81,6 +81,12 @@ class MaskedConv(CausalLayer):
         window = state["window"]
         window[:, :-1] = window[:, 1:].clone()
         window[:, -1] = 0
+
+    def walk_weights(self, gates: int = 1) -> list[Tensor]:
+        """The bias and the taps that the mask lets through, row after row: [gates, G'] and [taps, F, gates, G']."""
+        taps = [self.weight[:, :, row, : int(self.mask[row].sum())] for row in range(self.rows)]
+        weight = torch.cat(taps, dim=2).permute(2, 1, 0)
+        return [self.bias.unflatten(0, (gates, -1)), weight.unflatten(2, (gates, -1))]
 
 
 class ConvBlock(CausalLayer):
@@ -90,6 +96,8 @@ class ConvBlock(CausalLayer):
         features: F.
         hidden: h.
     """
+
+    name = "conv"
 
     def __init__(self, features: int, hidden: int) -> None:
         super().__init__()
@@ -102,8 +110,11 @@ class ConvBlock(CausalLayer):
     def init_state(self, batch: int, width: int) -> LayerState:
         return self.conv.init_state(batch, width)
 
-    def step(self, x: Tensor, state: LayerState, column: int) -> Tensor:
+    def step(self, x: Tensor, state: LayerState, column: Tensor) -> Tensor:
         return F.relu(self.conv.step(F.relu(self.reduce(F.relu(x))), state, column))
 
     def end_row(self, state: LayerState) -> None:
         self.conv.end_row(state)
+
+    def walk_weights(self) -> list[Tensor]:
+        return [self.reduce.bias[None], self.reduce.weight.T[:, None], *self.conv.walk_weights()]

@@ -1,10 +1,12 @@
-"""How a level enters the network. Shapes: V levels, Q numbers a value."""
+"""How a level enters the network. Shapes: V levels, Q numbers per value."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from pixelseq.pixel_format import PixelFormat
 
 EMBEDDING_FEATURES = 16
 
@@ -13,16 +15,16 @@ class PixelEncoding(nn.Module):
     """A table of what each level looks like to the network.
 
     Args:
-        levels: V.
-        kind: "ordinal", evenly spaced numbers from -1 to 1 (Q = 1), for ordered levels such as intensities;
-            "categorical", learned vectors (Q = 16), for levels without an order such as tiles and tokens.
+        pixel_format: of the images; ordered levels look like evenly spaced numbers from -1 to 1 (Q = 1), levels
+            without an order like learned vectors (Q = 16).
     """
 
     table: Tensor
 
-    def __init__(self, levels: int, kind: str) -> None:
+    def __init__(self, pixel_format: PixelFormat) -> None:
         super().__init__()
-        if kind == "ordinal":
+        levels = pixel_format.levels
+        if pixel_format.ordered:
             self.register_buffer("table", torch.linspace(-1, 1, levels)[:, None], persistent=False)
         else:
             self.table = nn.Parameter(torch.randn(levels, EMBEDDING_FEATURES))

@@ -30,7 +30,7 @@ class ResidualBlock(CausalLayer):
     def init_state(self, batch: int, width: int) -> LayerState:
         return self.layer.init_state(batch, width)
 
-    def step(self, x: Tensor, state: LayerState, column: int) -> Tensor:
+    def step(self, x: Tensor, state: LayerState, column: Tensor) -> Tensor:
         return x + self.project(self.layer.step(x, state, column))
 
     def end_row(self, state: LayerState) -> None:
@@ -53,7 +53,7 @@ class ResidualStack(nn.ModuleList):
         """See `CausalLayer.init_state`."""
         return [block.init_state(batch, width) for block in self]
 
-    def step(self, x: Tensor, states: list[LayerState], column: int) -> Tensor:
+    def step(self, x: Tensor, states: list[LayerState], column: Tensor) -> Tensor:
         """See `CausalLayer.step`."""
         for block, state in zip(self, states, strict=True):
             x = block.step(x, state, column)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelseq.kernels import lstm_cell, row_scan
-from pixelseq.layers.causal_layer import CausalLayer, LayerState
+from pixelseq.layers.causal_layer import CausalLayer, LayerState, read_columns
 from pixelseq.layers.gates import init_gates
 from pixelseq.layers.masked_conv import MaskedConv
 
@@ -23,6 +23,8 @@ class RowLSTM(CausalLayer):
         features: F.
         hidden: D.
     """
+
+    name = "row"
 
     def __init__(self, features: int, hidden: int) -> None:
         super().__init__()
@@ -43,16 +45,19 @@ class RowLSTM(CausalLayer):
             "cell": zeros(batch, width, self.hidden),  # the row above from `column` on, this row before it
         }
 
-    def step(self, x: Tensor, state: LayerState, column: int) -> Tensor:
+    def step(self, x: Tensor, state: LayerState, column: Tensor) -> Tensor:
         gates_is = self.input_to_state.step(x, state, column)
-        above = state["hidden_above"][:, column : column + KERNEL].flatten(1)
+        above = read_columns(state["hidden_above"], 1, column, KERNEL).flatten(1)
         gates = torch.addmm(gates_is, above, self.state_to_state.flatten(0, 1))
-        hidden, cell = lstm_cell(gates, state["cell"][:, column])
-        state["hidden_row"][:, column] = hidden
-        state["cell"][:, column] = cell
+        hidden, cell = lstm_cell(gates, state["cell"].index_select(1, column)[:, 0])
+        state["hidden_row"].index_copy_(1, column, hidden[:, None])
+        state["cell"].index_copy_(1, column, cell[:, None])
         return hidden
 
     def end_row(self, state: LayerState) -> None:
         self.input_to_state.end_row(state)
         side = KERNEL // 2
         state["hidden_above"].copy_(F.pad(state["hidden_row"], (0, 0, side, side)))
+
+    def walk_weights(self) -> list[Tensor]:
+        return [*self.input_to_state.walk_weights(gates=4), self.state_to_state.unflatten(2, (4, -1))]

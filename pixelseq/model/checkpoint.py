@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from pixelseq.model.config import ModelConfig
-from pixelseq.runtime.files import whole_folder
+from pixelseq.runtime.files import atomic_folder
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 RUNS = Path("runs")
@@ -39,7 +39,7 @@ def save(folder: Path, config: ModelConfig, weights: dict[str, Tensor], card: st
     folder = folder.resolve()
     if folder.exists() and not _is_ours(folder):
         raise ValueError(f"{folder} exists and holds more than a checkpoint; choose another folder")
-    with whole_folder(folder) as beside:
+    with atomic_folder(folder) as beside:
         (beside / CONFIG).write_text(config.to_json())
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         (beside / WEIGHTS).write_bytes(safetensors.torch.save(contiguous))
@@ -90,7 +90,7 @@ def newest(runs: Path = RUNS) -> Path:
     configs = sorted(runs.glob(f"*/{CHECKPOINT}/{CONFIG}"), key=lambda path: path.stat().st_mtime)
     if not configs:
         raise FileNotFoundError(
-            f"no trained model below {runs}/; train one (accelerate launch train/run.py) or name one with --checkpoint"
+            f"no trained model below {runs}/; train one (accelerate launch train/run.py) or name one with `checkpoint`"
         )
     return configs[-1].parents[1]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pixelseq.data import Images, collate
+from pixelseq.model.batch import Batch
 from pixelseq.model.pixelrnn import PixelRNN
 
-MOST_PIXELS = 2**16
+MAX_PIXELS = 2**16
 """Pixels of a batch that is evaluated, with its padding, where it has more than one image."""
 
 
@@ -35,12 +35,12 @@ class Likelihood:
 
     @property
     def nats_per_image(self) -> float:
-        """Mean nats an image."""
+        """Mean nats per image."""
         return self.nll_nats / self.images
 
     @property
     def bits_per_dim(self) -> float:
-        """Bits a colour value."""
+        """Bits per colour value."""
         return self.nll_nats / (math.log(2) * self.values)
 
     @classmethod
@@ -57,21 +57,6 @@ class Likelihood:
         return cls(total, n, count, nats_error, bits_error)
 
 
-def image_nats(value_nats: Tensor, heights: Tensor) -> Tensor:
-    """Sums the nats of each image's own rows, not those of the padding below it.
-
-    Args:
-        value_nats: [B, C, H, W], from `PixelRNN.nll`.
-        heights: [B], rows of each image.
-
-    Returns:
-        [B], in the dtype of `value_nats`.
-    """
-    rows = torch.arange(value_nats.shape[2], device=value_nats.device)
-    inside = rows < heights[:, None]  # [B, H]
-    return (value_nats * inside[:, None, :, None]).sum((1, 2, 3))
-
-
 def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) -> Likelihood:
     """The likelihood of a set of images of any sizes.
 
@@ -86,13 +71,19 @@ def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) ->
     Raises:
         ValueError: a batch size below 1, or as `PixelRNN.nll`.
     """
-    nats = nats_of_images(model, images, batch_size)
-    return Likelihood.of(nats.tolist(), values_of_images(images))
+    shapes = [tuple(image.shape) for image in images]
+    nats = nats_of_images(model, images, shapes, batch_size)
+    return Likelihood.of(nats.tolist(), [math.prod(shape) for shape in shapes])
 
 
 @torch.no_grad()
 def nats_of_images(
-    model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64, rank: int = 0, world: int = 1
+    model: PixelRNN,
+    images: Sequence[Tensor],
+    shapes: Sequence[tuple[int, ...]],
+    batch_size: int = 64,
+    rank: int = 0,
+    world: int = 1,
 ) -> Tensor:
     """Nats of each image; of several processes each takes its share of the batches.
 
@@ -101,6 +92,7 @@ def nats_of_images(
     Args:
         model: as in `evaluate`.
         images: as in `evaluate`.
+        shapes: [C, H, W] of each, which may be known without looking at the images.
         batch_size: as in `evaluate`.
         rank: number of this process.
         world: processes.
@@ -112,37 +104,27 @@ def nats_of_images(
         ValueError: as `evaluate`.
     """
     if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+        raise ValueError(f"`batch_size` is {batch_size}; it must be at least 1")
     was_training = model.training
     nats = torch.zeros(len(images), dtype=torch.float64)
     try:
         model.eval()
-        for batch in list(_batches(_shapes(images), batch_size))[rank::world]:
-            levels, heights = collate([images[k] for k in batch])
-            value_nats = model.nll(levels.to(model.device))
-            nats[batch] = image_nats(value_nats.double(), heights.to(model.device)).cpu()
+        for indices in list(_batches(shapes, batch_size))[rank::world]:
+            batch = Batch.of([images[k] for k in indices])
+            model.check_images(batch.levels)
+            batch = batch.to(model.device)
+            nats[indices] = batch.sum_nats(model.checked_nll(batch.levels).double()).cpu()
     finally:
         model.train(was_training)
     return nats
 
 
-def values_of_images(images: Sequence[Tensor]) -> list[int]:
-    """Colour values of each image."""
-    return [math.prod(shape) for shape in _shapes(images)]
-
-
-def _shapes(images: Sequence[Tensor]) -> list[tuple[int, ...]]:
-    if isinstance(images, Images):  # known without decoding
-        return [(images.channels, H, W) for H, W in images.sizes.tolist()]
-    return [tuple(image.shape) for image in images]
-
-
 def _batches(shapes: Sequence[tuple[int, ...]], batch_size: int) -> Iterator[list[int]]:
-    """Positions of images of one width and like heights, so that there is little padding."""
+    """Indices of images of one width and like heights, so that there is little padding."""
     batch: list[int] = []
     for k in sorted(range(len(shapes)), key=lambda k: (shapes[k][2], shapes[k][1])):
         _, H, W = shapes[k]
-        full = len(batch) == batch_size or (len(batch) + 1) * H * W > MOST_PIXELS
+        full = len(batch) == batch_size or (len(batch) + 1) * H * W > MAX_PIXELS
         if batch and (full or shapes[batch[0]][2] != W):
             yield batch
             batch = []

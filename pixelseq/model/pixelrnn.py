@@ -1,6 +1,6 @@
 """PixelRNN: context encoder, stack of blocks, head.
 
-Shapes: B batch, C colours, H rows, W columns, F features, Q numbers a colour value, V levels.
+Shapes: B batch, C colours, H rows, W columns, F features, Q numbers per colour value, V levels.
 """
 
 from __future__ import annotations
@@ -12,27 +12,19 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from pixelseq.layers import (
-    CategoricalHead,
+    BLOCKS,
     ContextEncoder,
-    ConvBlock,
-    DiagonalBiLSTM,
     Head,
     LogisticMixtureHead,
     MaskedConv,
     PixelEncoding,
     ResidualBlock,
     ResidualStack,
-    RowLSTM,
+    SoftmaxHead,
 )
 from pixelseq.model import checkpoint
 from pixelseq.model.config import ModelConfig
 from pixelseq.model.state import State
-
-BLOCK_LAYERS: dict[str, type[RowLSTM] | type[DiagonalBiLSTM] | type[ConvBlock]] = {
-    "row": RowLSTM,
-    "diagonal": DiagonalBiLSTM,
-    "conv": ConvBlock,
-}
 
 
 class PixelRNN(nn.Module):
@@ -50,26 +42,26 @@ class PixelRNN(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.pixels = PixelEncoding(config.levels, config.pixels)
+        self.pixels = PixelEncoding(config.pixel_format)
         self.encoder = ContextEncoder(
-            config.channels * self.pixels.features,
+            config.pixel_format.channels * self.pixels.features,
             config.hidden,
             config.context_kernel,
             config.context_blocks,
             config.dropout,
         )
         self.blocks = ResidualStack(
-            ResidualBlock(BLOCK_LAYERS[name](config.features, config.hidden), config.hidden, config.dropout)
+            ResidualBlock(BLOCKS[name](config.features, config.hidden), config.hidden, config.dropout)
             for name in config.blocks
         )
         self.head = self._build_head()
 
     def _build_head(self) -> Head:
-        config = self.config
-        F, C, Q = config.features, config.channels, self.pixels.features
+        config, V, C = self.config, self.config.pixel_format.levels, self.config.pixel_format.channels
+        F, Q = config.features, self.pixels.features
         if config.head == "logistic_mixture":
-            return LogisticMixtureHead(F, C, config.head_features, config.levels, config.mixtures)
-        return CategoricalHead(F, C, Q, config.head_features, config.levels, ordered=config.pixels == "ordinal")
+            return LogisticMixtureHead(F, C, config.head_features, V, config.mixtures)
+        return SoftmaxHead(F, C, Q, config.head_features, V, ordered=config.pixel_format.ordered)
 
     @property
     def device(self) -> torch.device:
@@ -94,7 +86,8 @@ class PixelRNN(nn.Module):
         Raises:
             ValueError: another shape or type, or a level that the model does not have.
         """
-        _, pixels = self._encode(images)
+        self.check_images(images)
+        pixels = self.pixels(rearrange(images, "b c h w -> b h w c"))
         return rearrange(self.log_probs(pixels), "b h w c v -> b v c h w")
 
     def nll(self, images: Tensor) -> Tensor:
@@ -109,14 +102,14 @@ class PixelRNN(nn.Module):
         Raises:
             ValueError: as `forward`.
         """
-        levels, pixels = self._encode(images)
-        return rearrange(self.head.nll(self.features(pixels), pixels, levels), "b h w c -> b c h w")
-
-    def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Checked levels [B, H, W, C], int64, and what the network sees of them [B, H, W, C, Q]."""
         self.check_images(images)
+        return self.checked_nll(images)
+
+    def checked_nll(self, images: Tensor) -> Tensor:
+        """`nll` of images that have been through `check_images`, which asks the device for their levels."""
         levels = rearrange(images, "b c h w -> b h w c").long()
-        return levels, self.pixels(levels)
+        pixels = self.pixels(levels)
+        return rearrange(self.head.nll(self.features(pixels), pixels, levels), "b h w c -> b c h w")
 
     def log_probs(self, pixels: Tensor) -> Tensor:
         """Log-probabilities from encoded pixels, differentiable in them: [B, H, W, C, Q] -> [B, H, W, C, V], nats."""
@@ -139,7 +132,8 @@ class PixelRNN(nn.Module):
         if batch < 1 or width < 1:
             raise ValueError(f"batch is {batch} and width {width}; both must be at least 1")
         encoder, blocks = self.encoder.init_state(batch, width), self.blocks.init_state(batch, width + 1)
-        return State(width, row=0, column=0, stepped=False, encoder=encoder, blocks=blocks)
+        position = torch.zeros(1, dtype=torch.long, device=self.device)
+        return State(width, row=0, column=0, position=position, stepped=False, encoder=encoder, blocks=blocks)
 
     @torch.no_grad()
     def step(self, state: State) -> Tensor:
@@ -172,8 +166,8 @@ class PixelRNN(nn.Module):
         Raises:
             ValueError: no colour follows the given ones.
         """
-        if earlier.shape[1] >= self.config.channels:
-            raise ValueError(f"{earlier.shape[1]} colours are given; a pixel has {self.config.channels}")
+        if earlier.shape[1] >= self.config.pixel_format.channels:
+            raise ValueError(f"{earlier.shape[1]} colours are given; a pixel has {self.config.pixel_format.channels}")
         return self.head.channel_log_probs(features, self.pixels(earlier))
 
     @torch.no_grad()
@@ -189,38 +183,56 @@ class PixelRNN(nn.Module):
         """
         if not state.stepped:
             raise ValueError("no step has been made since the last feed; call step first")
-        if pixel.shape != (state.batch, self.config.channels):
-            raise ValueError(f"the pixel is {list(pixel.shape)}; expected {[state.batch, self.config.channels]}")
+        if pixel.shape != (state.batch, self.config.pixel_format.channels):
+            raise ValueError(
+                f"the pixel is {list(pixel.shape)}; expected {[state.batch, self.config.pixel_format.channels]}"
+            )
         if pixel.is_floating_point():
             raise ValueError(f"the pixel is {pixel.dtype}; expected integer levels")
-        self.encoder.feed(self.pixels(pixel).flatten(1), state.encoder, state.column)
+        self.enter(state, pixel)
+        if state.column == state.width:
+            self.end_row(state)
+
+    @torch.no_grad()
+    def enter(self, state: State, pixel: Tensor) -> None:
+        """`feed` without its checks, and without closing a row."""
+        self.encoder.feed(self.pixels(pixel).flatten(1), state.encoder, state.position)
         state.stepped = False
         state.column += 1
-        if state.column == state.width:
-            self._trunk_step(state)  # the empty column on the right
-            self.encoder.end_row(state.encoder)
-            self.blocks.end_row(state.blocks)
-            state.row, state.column = state.row + 1, 0
+        state.position += 1
+
+    @torch.no_grad()
+    def end_row(self, state: State) -> None:
+        """Closes a row whose last pixel has been entered."""
+        self._trunk_step(state)  # the empty column on the right
+        self.encoder.end_row(state.encoder)
+        self.blocks.end_row(state.blocks)
+        state.row, state.column = state.row + 1, 0
+        state.position.zero_()
 
     def _trunk_step(self, state: State) -> Tensor:
-        return self.blocks.step(self.encoder.step(state.encoder, state.column), state.blocks, state.column)
+        return self.blocks.step(self.encoder.step(state.encoder, state.position), state.blocks, state.position)
 
     def check_images(self, images: Tensor) -> None:
-        """Raises ValueError where `images` are not levels [B, C, H, W] of this model."""
+        """Raises ValueError where `images` are not levels [B, C, H, W] of this model.
+
+        While a graph is traced or a function is vectorised there are no numbers to look at: then only shape and type
+        are checked.
+        """
+        C, V = self.config.pixel_format.channels, self.config.pixel_format.levels
         if images.ndim != 4:
             raise ValueError(f"images are {list(images.shape)}; expected [batch, channels, height, width]")
-        if images.shape[1] != self.config.channels:
-            raise ValueError(f"images have {images.shape[1]} channels; the model has {self.config.channels}")
+        if images.shape[1] != C:
+            raise ValueError(f"images have {images.shape[1]} channels; the model has {C}")
         if 0 in images.shape:
             raise ValueError(f"images are {list(images.shape)}; every side must be at least 1")
         if images.is_floating_point() or images.is_complex() or images.dtype == torch.bool:
-            raise ValueError(f"images are {images.dtype}; expected integer levels 0 to {self.config.levels - 1}")
+            raise ValueError(f"images are {images.dtype}; expected integer levels 0 to {V - 1}")
+        if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(images):
+            return
         low, high = (int(bound) for bound in images.long().aminmax())
-        if low < 0 or high >= self.config.levels:
-            raise ValueError(
-                f"images have levels from {low} to {high}; the model has {self.config.levels} levels, "
-                f"0 to {self.config.levels - 1}"
-            )
+        if low < 0 or high >= V:
+            raise ValueError(f"images have levels from {low} to {high}; the model has {V} levels, 0 to {V - 1}")
 
     def save_pretrained(self, folder: str | Path, card: str = "") -> None:
         """Writes a checkpoint folder, whole or not at all: config.json, model.safetensors, README.md.

@@ -13,7 +13,7 @@ from pixelseq.layers import LayerState
 
 @dataclass
 class State:
-    """State of `PixelRNN.step`: O(width) memory whatever the height, one entry an image in every tensor.
+    """State of `PixelRNN.step`: O(width) memory whatever the height, one entry per image in every tensor of a layer.
 
     Made by `PixelRNN.init_state`; `step` and `feed` write it in place.
     """
@@ -24,6 +24,8 @@ class State:
     """Row of the next pixel."""
     column: int
     """Column of the next pixel."""
+    position: Tensor
+    """[1], int64, the column where the layers read it: on the device, so that no step waits for the processor."""
     stepped: bool
     """Whether the next pixel's features have been computed, so that it must be fed before another step."""
     encoder: list[LayerState]
@@ -49,6 +51,7 @@ class State:
     def copy_(self, other: State) -> None:
         """Becomes equal to a state of the same shapes, in the same memory."""
         torch._foreach_copy_(self._tensors(), other._tensors())
+        self.position.copy_(other.position)
         self.row, self.column, self.stepped = other.row, other.column, other.stepped
 
     def _tensors(self) -> list[Tensor]:
@@ -59,4 +62,4 @@ class State:
             [{name: function(tensor) for name, tensor in layer.items()} for layer in layers]
             for layers in (self.encoder, self.blocks)
         )
-        return State(self.width, self.row, self.column, self.stepped, encoder, blocks)
+        return State(self.width, self.row, self.column, self.position.clone(), self.stepped, encoder, blocks)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-log = logging.getLogger(__name__)
-
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Gives a path beside `path` to write to, renamed to `path` at the end and removed on an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(path, "tmp")
@@ -28,7 +24,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(folder: Path, replace: bool = True) -> Iterator[Path]:
+def atomic_folder(folder: Path, replace: bool = True) -> Iterator[Path]:
     """Gives a new folder beside `folder` to fill, which takes its place at the end and is removed on an error.
 
     Args:
@@ -82,18 +78,14 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         ValueError: another process holds it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        if sys.platform != "win32":  # whose locks are others; there nothing is locked
-            import fcntl
+    from filelock import FileLock, Timeout
 
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(f"another process is at work in {path.parent}") from None
-            except OSError as error:  # a file system without locks
-                log.warning("%s cannot be locked: %s; start no other process there", path, error)
-        yield
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=0):
+            yield
+    except Timeout:
+        raise ValueError(f"another process is at work in {path.parent}") from None
 
 
 def _to_disk(file: Path) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pixelseq.runtime.scripts import LONGEST_WAIT, check_processes, set_up_torch
+from pixelseq.runtime.scripts import set_up_torch
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+LONGEST_WAIT = timedelta(days=1)
+"""For a process that decodes or draws while others wait; they would give up after 10 minutes otherwise."""
 
 
 def join_processes(script: str, track: str | None = None, **options: Any) -> Accelerator:
@@ -28,7 +33,7 @@ def join_processes(script: str, track: str | None = None, **options: Any) -> Acc
     from accelerate.utils import InitProcessGroupKwargs
 
     if track is not None and importlib.util.find_spec(track) is None:
-        raise ValueError(f"--track {track} needs the package {track}; install it by pip")
+        raise ValueError(f"`track` {track} needs the package {track}; install it by pip")
     accelerator = Accelerator(
         cpu=not torch.cuda.is_available(),
         kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
@@ -38,3 +43,18 @@ def join_processes(script: str, track: str | None = None, **options: Any) -> Acc
     check_processes(accelerator.num_processes, script)
     set_up_torch(alone=accelerator.num_processes == 1)
     return accelerator
+
+
+def check_processes(processes: int, script: str) -> None:
+    """Raises ValueError where a launcher has started several processes that do not know of each other.
+
+    Args:
+        processes: that know of this one, itself included.
+        script: to name in the command that works.
+    """
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes < started:
+        raise ValueError(
+            f"{started} processes were started that do not know of each other; on CPUs start them by "
+            f"ACCELERATE_USE_CPU=true torchrun --standalone --nproc_per_node {started} {script}"
+        )

@@ -1,20 +1,24 @@
-"""What the scripts share."""
+"""What the command lines share: errors in one line, the device, the names of files to write."""
 
 from __future__ import annotations
 
 import ctypes
+import io
 import os
+import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-import torch
+if TYPE_CHECKING:
+    import torch
+
+
+T = TypeVar("T")
 
 FILE_SUFFIXES = {".png", ".npy", ".txt", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
-LONGEST_WAIT = timedelta(days=1)
-"""For a process that decodes or draws while others wait; they would give up after 10 minutes otherwise."""
 
 
 @contextmanager
@@ -27,11 +31,38 @@ def one_line_errors() -> Iterator[None]:
             raise
         memory = "out of memory: " if isinstance(error, MemoryError | RuntimeError) else ""
         process = f" (process {os.environ['RANK']})" if os.environ.get("WORLD_SIZE", "1") != "1" else ""
-        print(f"error{process}: {memory}" + " ".join(str(error).split()), file=sys.stderr)
+        print(f"error{process}: {memory}" + as_flags(" ".join(str(error).split())), file=sys.stderr)
         raise SystemExit(2) from None
 
 
+def parse_flags(kind: type[T], arguments: list[str], default: T | None = None, about: str | None = None) -> T:
+    """A dataclass from a command line, each field a flag and its sentence the help.
+
+    Args:
+        kind: the dataclass.
+        arguments: of the command line.
+        default: values of the flags that are not given; those of the dataclass by default.
+        about: shown by --help; the dataclass's own docstring by default.
+    """
+    import tyro
+
+    complaints = io.StringIO()
+    given = tyro.MISSING_NONPROP if default is None else default
+    try:
+        with redirect_stderr(complaints):
+            return tyro.cli(kind, args=arguments, default=given, description=about)
+    finally:
+        sys.stderr.write(as_flags(complaints.getvalue()))
+
+
+def as_flags(message: str) -> str:
+    """A message of the library, which quotes the names of options as `skip_bad`, with flags in their place."""
+    return re.sub(r"`([a-z][a-z_.]*)`", lambda name: "--" + name[1].replace("_", "-"), message)
+
+
 def _is_out_of_memory(error: RuntimeError) -> bool:
+    import torch
+
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
@@ -40,6 +71,8 @@ def set_up_torch(alone: bool = True) -> torch.device:
 
     A process alone on its CPU takes every core it may use; launchers set one thread, whatever the machine has.
     """
+    import torch
+
     if torch.cuda.is_available():
         torch.backends.cudnn.allow_tf32 = False
         return torch.device("cuda")
@@ -47,21 +80,6 @@ def set_up_torch(alone: bool = True) -> torch.device:
     if alone:
         torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     return torch.device("cpu")
-
-
-def check_processes(processes: int, script: str) -> None:
-    """Raises ValueError where a launcher has started several processes that do not know of each other.
-
-    Args:
-        processes: that know of this one, itself included.
-        script: to name in the command that works.
-    """
-    started = int(os.environ.get("WORLD_SIZE", "1"))
-    if processes < started:
-        raise ValueError(
-            f"{started} processes were started that do not know of each other; on CPUs start them by "
-            f"ACCELERATE_USE_CPU=true torchrun --standalone --nproc_per_node {started} {script}"
-        )
 
 
 def _keep_freed_memory() -> None:
@@ -72,21 +90,21 @@ def _keep_freed_memory() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, most)
 
 
-def check_out(out: Path, suffix: str = ".png", flag: str = "--out") -> None:
+def check_out(out: Path, suffix: str = ".png", option: str = "out") -> None:
     """Checks, before any work is done, that `out` can be one file of that suffix or a folder of such files.
 
     Raises:
-        ValueError: it cannot; names the flag.
+        ValueError: it cannot; names the option.
     """
     if out.suffix != suffix and (out.suffix or out.name).lower() in FILE_SUFFIXES:
-        raise ValueError(f"{flag} is {out}; give a {suffix} for all images, or a folder for one {suffix} an image")
+        raise ValueError(f"`{option}` is {out}; give a {suffix} for all images, or a folder for one {suffix} an image")
     if out.suffix == suffix and out.is_dir():
-        raise ValueError(f"{flag} is {out}, which is a folder; give another name for the file")
+        raise ValueError(f"`{option}` is {out}, which is a folder; give another name for the file")
     if out.suffix != suffix and out.exists() and not out.is_dir():
-        raise ValueError(f"{flag} is {out}, which is a file; give a folder or a {suffix}")
+        raise ValueError(f"`{option}` is {out}, which is a file; give a folder or a {suffix}")
     for parent in out.parents:
         if parent.exists() and not parent.is_dir():
-            raise ValueError(f"{flag} is {out}, but {parent} is a file")
+            raise ValueError(f"`{option}` is {out}, but {parent} is a file")
 
 
 def is_sheet(out: Path) -> bool:

@@ -14,7 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from pixelseq.model.likelihood import Likelihood
-from pixelseq.runtime.files import whole_file
+from pixelseq.runtime.files import atomic_write
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -36,7 +36,7 @@ class Metrics:
         self.file = None
         if accelerator.is_main_process:
             kept = [line for line in read_metrics(path) if line["step"] <= step] if path.exists() else []
-            with whole_file(path) as beside:
+            with atomic_write(path) as beside:
                 beside.write_text("".join(json.dumps(line) + "\n" for line in kept))
             self.file = path.open("a")
 
@@ -91,7 +91,7 @@ def draw_curve(lines: list[dict[str, Any]], path: Path) -> None:
     axes.set_xlabel("step")
     axes.set_ylabel("bits/dim")
     axes.legend()
-    with whole_file(path) as beside:
+    with atomic_write(path) as beside:
         figure.savefig(beside, format="png", dpi=120)
     pyplot.close(figure)
 

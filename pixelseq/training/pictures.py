@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from PIL import Image
 
-from pixelseq.data import Dataset, Images
+from pixelseq.data.dataset import Dataset
+from pixelseq.data.store import Images
 from pixelseq.generation.completion import complete
 from pixelseq.generation.sampling import sample
 from pixelseq.imaging.pictures import completion_sheet, sample_sheet
@@ -29,7 +30,7 @@ def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -
         tall_height: rows of the taller samples.
         seed: of all draws.
     """
-    levels, pixels = model.config.levels, model.config.pixels
+    pixel_format = model.config.pixel_format
     sizes = data.train.sizes if isinstance(data.train, Images) else data.test.sizes
     H, W = _capped(sizes.max(0).tolist(), SAMPLED_PIXELS)
     samples = sample(model, 64 if H * W <= SAMPLED_PIXELS // 4 else 16, H, W, seed)
@@ -44,9 +45,9 @@ def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -
         for k, (image, mask) in enumerate(zip(originals, masks, strict=True))
     ]
     return {
-        "samples": sample_sheet(samples, levels, columns=8, pixels=pixels),
-        "tall": sample_sheet(tall, levels, columns=16, pixels=pixels),
-        "completions": completion_sheet(originals, masks, completions, levels, pixels=pixels),
+        "samples": sample_sheet(samples, pixel_format, columns=8),
+        "tall": sample_sheet(tall, pixel_format, columns=16),
+        "completions": completion_sheet(originals, masks, completions, pixel_format),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from pixelseq.data import Dataset
+from pixelseq.data.dataset import Dataset
 from pixelseq.model.likelihood import Likelihood
 from pixelseq.model.pixelrnn import PixelRNN
-from pixelseq.training.gradients import ImageNats, total, whole
+from pixelseq.training.average import WeightAverage
+from pixelseq.training.gradients import ImageNats, sum_over_processes
 from pixelseq.training.saved_state import SavedState, collect_tensors, newest_state, restore_tensors, save_state
-from pixelseq.training.stopping import FiniteGuard
+from pixelseq.training.stopping import FiniteGuard, any_process
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -54,7 +55,7 @@ class RunState:
         accelerator: of the run.
         model: trained.
         optimizer: of its parameters.
-        ema_decay: a step, of the averaged weights.
+        ema_decay: per step, of the averaged weights.
         compile: the model, by torch.compile.
     """
 
@@ -70,8 +71,7 @@ class RunState:
         loss = ImageNats(model)
         if compile:
             loss.compile()
-        # Whole on every process, while its model may be sharded.
-        self.average = AveragedModel(model, accelerator.device, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
+        self.average = WeightAverage(model, ema_decay, accelerator.device)
         self.network, self.optimizer = accelerator.prepare(loss, optimizer)
         # Nats, images and values since the last line of metrics.
         self.window = torch.zeros(3, dtype=torch.float64, device=accelerator.device)
@@ -80,8 +80,8 @@ class RunState:
 
     @property
     def averaged(self) -> PixelRNN:
-        """The model of averaged weights, which is the one evaluated and saved."""
-        model = self.average.module
+        """The model of averaged weights, which is the one evaluated and saved; all processes ask for it together."""
+        model = self.average.whole().module
         assert isinstance(model, PixelRNN)
         return model
 
@@ -100,7 +100,7 @@ class RunState:
         fingerprint = data.fingerprint()
         if progress.data not in (None, fingerprint):
             raise ValueError(
-                f"{data.name} has other images than when {folder.parent} was begun; choose another folder with --out"
+                f"{data.name} has other images than when {folder.parent} was begun; choose another folder with `out`"
             )
         progress.data = fingerprint
         self.guard = FiniteGuard(progress.bad_steps)
@@ -109,7 +109,8 @@ class RunState:
             print("; ".join([*damaged, f"going on after step {progress.step}"]), file=sys.stderr)
         if not saved:
             return
-        restore_tensors(saved.tensors, self.network, self.average, self.plain_optimizer)
+        restore_tensors(saved.tensors, self.network, self.average.averaged, self.plain_optimizer)
+        self.average.restored()
         if self.accelerator.scaler is not None and progress.scaler:
             self.accelerator.scaler.load_state_dict(progress.scaler)
         if len(progress.windows) == self.accelerator.num_processes:
@@ -117,31 +118,33 @@ class RunState:
         elif main_process:
             self.window += self.window.new_tensor(progress.windows).sum(0)
 
-    def step(self, sums: Tensor, loss_is_finite: bool, gradient_is_finite: bool) -> None:
+    def step(self, sums: Tensor, gradient_norm: float) -> None:
         """Takes a step along the gradients at hand, unless they are not finite, and clears them.
 
         Args:
             sums: nats, images and values of this process's share of the batch.
-            loss_is_finite: on every process.
-            gradient_is_finite: on every process.
+            gradient_norm: over all processes; not finite where the loss of one is not.
 
         Raises:
             ValueError: it is the third step in a row that cannot be taken.
         """
         scaler = self.accelerator.scaler  # of float16's gradients, and None otherwise
         self.progress.step += 1
-        scale = 1.0 if scaler is None else scaler.get_scale()
-        if self.guard.allows(self.progress.step, loss_is_finite, gradient_is_finite, scale):
+        finite = math.isfinite(gradient_norm)
+        overflow = False
+        if not finite and scaler is not None and scaler.get_scale() > 1:
+            overflow = not any_process(self.accelerator, not math.isfinite(sums[0]))[0]
+        if self.guard.allows(self.progress.step, finite, overflow):
             self.window += sums
             self.optimizer.step()
-            self.average.update_parameters(whole(self.model))
+            self.average.update(self.model)
         elif scaler is not None:
             scaler.update()  # to a lower scale, where gradients overflowed
         self.optimizer.zero_grad()
 
     def close_window(self) -> Likelihood:
         """The likelihood of the images trained on since the last call, over all processes."""
-        seen = total(self.accelerator, self.window)
+        seen = sum_over_processes(self.accelerator, self.window)
         self.window.zero_()
         self.progress.trained += seen.images
         return seen
@@ -169,7 +172,7 @@ class RunState:
         progress.seconds, progress.bad_steps = seconds, self.guard.bad_steps
         progress.windows = gather_object([self.window.tolist()])
         progress.scaler = None if scaler is None else scaler.state_dict()
-        tensors = collect_tensors(self.network, self.average, self.plain_optimizer)
+        tensors = collect_tensors(self.network, self.average.whole(), self.plain_optimizer)
         if self.accelerator.is_main_process:
             save_state(folder, progress.step, SavedState(asdict(progress), tensors), keep)
         self.accelerator.wait_for_everyone()

@@ -16,20 +16,12 @@ from typing import Any
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_model_state_dict,
-    get_optimizer_state_dict,
-    set_model_state_dict,
-    set_optimizer_state_dict,
-)
 
-from pixelseq.runtime.files import whole_folder
+from pixelseq.runtime.files import atomic_folder
 
 STATES = "state"
 """Of a run's folder, the one with its states."""
 PROGRESS = "progress.json"
-FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 @dataclass(frozen=True)
@@ -55,14 +47,17 @@ def collect_tensors(
     Returns:
         Tensors by file and name.
     """
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, get_optimizer_state_dict
+
+    whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
     moments = {}
     if optimizer.state:  # without one, before its first step, asking for it would make one
-        state: dict[str, Any] = get_optimizer_state_dict(network, optimizer, options=FULL)
+        state: dict[str, Any] = get_optimizer_state_dict(network, optimizer, options=whole)
         of_parameters = state.get("state", {})
         moments = {f"{name}/{key}": value for name, values in of_parameters.items() for key, value in values.items()}
     return {
-        "model.safetensors": dict(get_model_state_dict(network, options=FULL)),
-        "average.safetensors": dict(get_model_state_dict(average, options=FULL)),
+        "model.safetensors": dict(get_model_state_dict(network, options=whole)),
+        "average.safetensors": dict(get_model_state_dict(average, options=whole)),
         "optimizer.safetensors": moments,
     }
 
@@ -71,8 +66,11 @@ def restore_tensors(
     tensors: dict[str, dict[str, Tensor]], network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
     """Puts back what `collect_tensors` took; the settings of the optimizer are those it was built with."""
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict, set_optimizer_state_dict
+
+    whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
     for module, file in ((network, "model.safetensors"), (average, "average.safetensors")):
-        set_model_state_dict(module, dict[str, Any](tensors[file]), options=FULL)
+        set_model_state_dict(module, dict[str, Any](tensors[file]), options=whole)
     moments: dict[str, dict[str, Tensor]] = {}
     for path, tensor in tensors["optimizer.safetensors"].items():
         name, key = path.rsplit("/", 1)
@@ -83,7 +81,7 @@ def restore_tensors(
     groups = [
         {**group, "params": [names[id(parameter)] for parameter in group["params"]]} for group in optimizer.param_groups
     ]
-    set_optimizer_state_dict(network, optimizer, {"state": moments, "param_groups": groups}, options=FULL)  # type: ignore[dict-item]
+    set_optimizer_state_dict(network, optimizer, {"state": moments, "param_groups": groups}, options=whole)  # type: ignore[dict-item]
 
 
 def save_state(folder: Path, step: int, state: SavedState, keep: int) -> None:
@@ -98,7 +96,7 @@ def save_state(folder: Path, step: int, state: SavedState, keep: int) -> None:
     Raises:
         OSError: it cannot be written; the states before it are left as they were.
     """
-    with whole_folder(folder / f"step_{step:08}") as beside:
+    with atomic_folder(folder / f"step_{step:08}") as beside:
         digests = {}
         for name, content in state.tensors.items():
             data = safetensors.torch.save({key: value.contiguous() for key, value in content.items()})

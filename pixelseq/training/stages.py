@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelseq.data import Images
-from pixelseq.data.store import ORDER, generator
+from pixelseq.data.store import ORDER, Images, generator
 from pixelseq.model.config import ModelConfig
 from pixelseq.model.pixelrnn import PixelRNN
 

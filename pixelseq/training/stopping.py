@@ -9,8 +9,8 @@ import torch
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-MOST_BAD_STEPS = 3
-ADVICE = "the best checkpoint is kept: try a lower --learning-rate with another --out"
+MAX_BAD_STEPS = 3
+ADVICE = "the best checkpoint is kept: try a lower `learning_rate` with another `out`"
 
 
 def any_process(accelerator: Accelerator, *flags: bool) -> list[bool]:
@@ -34,26 +34,24 @@ class FiniteGuard:
     def __init__(self, bad_steps: int = 0) -> None:
         self.bad_steps = bad_steps
 
-    def allows(self, step: int, loss_is_finite: bool, gradient_is_finite: bool, scale: float = 1.0) -> bool:
+    def allows(self, step: int, finite: bool, overflow: bool = False) -> bool:
         """Whether the step can be taken.
 
         Args:
             step: that would be taken.
-            loss_is_finite: on every process.
-            gradient_is_finite: on every process.
-            scale: of the loss; a gradient that overflows at a scale of 1 has no smaller one to hope for.
+            finite: whether its loss and gradient are, on every process.
+            overflow: whether only its gradient is not, and a smaller scale of the loss may help.
 
         Raises:
             ValueError: it is the third in a row that cannot.
         """
-        if loss_is_finite and gradient_is_finite:
+        if finite:
             self.bad_steps = 0
             return True
-        if not loss_is_finite or scale <= 1:
-            self.bad_steps += 1
-        if self.bad_steps == MOST_BAD_STEPS:
+        self.bad_steps += not overflow
+        if self.bad_steps == MAX_BAD_STEPS:
             raise ValueError(
-                f"the loss or the gradients of {MOST_BAD_STEPS} steps in a row, the last of them step {step}, are not "
+                f"the loss or the gradients of {MAX_BAD_STEPS} steps in a row, the last of them step {step}, are not "
                 f"finite; {ADVICE}"
             )
         return False

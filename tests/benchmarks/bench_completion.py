@@ -28,6 +28,7 @@ from torch import Tensor
 
 from pixelseq import PixelRNN, complete, log_known
 from pixelseq.data import load
+from pixelseq.imaging.levels import quantise
 from pixelseq.imaging.pictures import completion_sheet, save_png
 from pixelseq.runtime.scripts import one_line_errors, set_up_torch
 
@@ -58,7 +59,7 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     model = PixelRNN.from_pretrained(arguments.checkpoint).to(set_up_torch())
-    levels = model.config.levels
+    levels = model.config.pixel_format.levels
     train, test = read(arguments.data, levels)
     test = test[:: max(1, len(test) // arguments.images)][: arguments.images]
     frequencies = torch.stack([(train == v).float().mean(0) for v in range(levels)])  # [V, C, H, W]
@@ -93,7 +94,7 @@ def main(arguments: Arguments) -> None:
             result[f"seconds_{count}"] = seconds / len(test)
             pictured.append(completed[shown])
         rows = list(test[shown])
-        sheet = completion_sheet(rows, [known] * len(rows), list(torch.stack(pictured, 1)), levels)
+        sheet = completion_sheet(rows, [known] * len(rows), list(torch.stack(pictured, 1)), model.config.pixel_format)
         save_png(sheet, arguments.out / f"{name}.png")
         results[name] = {key: round(value, 4) for key, value in result.items()}
         print(name, results[name], flush=True)
@@ -135,7 +136,7 @@ def read(data: Path | None, levels: int) -> tuple[Tensor, Tensor]:
     for split in ("train", "test"):
         pictures = datasets.load_dataset("parquet", data_files=str(data / f"{split}.parquet"), split="train")["image"]
         values = np.stack([np.array(picture.convert("L")) for picture in pictures])
-        splits.append(torch.from_numpy((values * ((levels - 1) / 255)).round().astype(np.int64))[:, None])
+        splits.append(torch.from_numpy(quantise(values, levels))[:, None].long())
     return splits[0], splits[1]
 
 

@@ -18,9 +18,10 @@ from collections.abc import Callable
 
 import torch
 
-from pixelseq import ModelConfig, PixelRNN
-from pixelseq.generation.engine import GraphWalker, StepWalker, Walker
-from pixelseq.generation.options import Draw, Noise
+from pixelseq import ModelConfig, PixelFormat, PixelRNN
+from pixelseq.generation.cuda_graphs import GraphWalker
+from pixelseq.generation.engine import StepWalker, Stretch, Walker
+from pixelseq.generation.noise import Noise
 from pixelseq.kernels.backends import VARIABLE
 
 BLOCKS, HIDDEN, SIDE, BATCH = 12, 128, 32, 64
@@ -31,7 +32,7 @@ COLUMNS, ROWS = 28, 5
 
 def build(device: str) -> tuple[PixelRNN, torch.optim.Optimizer]:
     torch.manual_seed(0)
-    config = ModelConfig(channels=3, levels=256, blocks=("diagonal",) * BLOCKS, hidden=HIDDEN, context_blocks=0)
+    config = ModelConfig(PixelFormat(3, 256), blocks=("diagonal",) * BLOCKS, hidden=HIDDEN, context_blocks=0)
     model = PixelRNN(config).to(device)
     return model, torch.optim.AdamW(model.parameters(), fused=True)
 
@@ -102,12 +103,12 @@ def bound_seconds(model: PixelRNN) -> tuple[float, float]:
 
 
 def sampling(device: str, batch: int) -> dict[str, float]:
-    """Microseconds a pixel of eager steps and of graphs, and what capturing a row's graphs takes."""
+    """Microseconds a pixel of eager steps and of graphs, and what capturing the graphs takes."""
     model = PixelRNN.from_pretrained("mnist-binary").to(device)
     noise = Noise(0, range(batch), model.device)
     walkers: dict[str, Walker] = {
         "eager": StepWalker(model, model.init_state(batch, COLUMNS)),
-        "graphs": GraphWalker.start(model, model.init_state(batch, COLUMNS)),
+        "graphs": GraphWalker(model, model.init_state(batch, COLUMNS)),
     }
     times: dict[str, list[float]] = {name: [] for name in walkers}
     for _ in range(1 + ROWS):
@@ -116,7 +117,7 @@ def sampling(device: str, batch: int) -> dict[str, float]:
         for name, walker in walkers.items():
             torch.cuda.synchronize()
             started = time.perf_counter()
-            levels.append(walker.walk(uniform, Draw())[0])
+            levels.append(walker.walk(Stretch(uniform))[0])
             torch.cuda.synchronize()
             times[name].append(time.perf_counter() - started)
         assert torch.equal(*levels), "graphs draw other levels than steps"

@@ -61,7 +61,7 @@ def main() -> None:
         os.environ["HF_DATASETS_CACHE"] = f"{name}/cache"
         import datasets
 
-        from pixelseq.data import Images, collate, load, training_batches
+        from pixelseq.data import Images, batches_by_width, load, training_batches
 
         print(f"{platform.processor() or platform.machine()}, one core, Python {platform.python_version()}, ", end="")
         print(f"torch {torch.__version__}, Pillow {__version__}, datasets {datasets.__version__}")
@@ -92,7 +92,7 @@ def main() -> None:
             again = load(f"{name}/train.parquet").train
             assert isinstance(again, Images)
             for batch in islice(training_batches(again, BATCH, seed=0), len(again) // BATCH):
-                collate(batch)
+                batches_by_width(batch)
             cached.append(len(again) / (time.perf_counter() - started))
 
     result = {

@@ -94,7 +94,7 @@ def main(arguments: Arguments) -> None:
     training = [image[0].numpy() for image in data.train]
     held = [image[0].numpy() for split in (data.validation, data.test) for image in split]
     model = PixelRNN.from_pretrained(arguments.checkpoint).to(set_up_torch())
-    V = model.config.levels
+    V = model.config.pixel_format.levels
     if (highest := max(int(tiles.max()) for tiles in training + held)) >= V:
         raise ValueError(f"{arguments.data} has levels up to {highest}; the model has {V} levels, 0 to {V - 1}")
     H, W = 2 * max(len(tiles) for tiles in training), training[0].shape[1]

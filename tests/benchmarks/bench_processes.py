@@ -26,15 +26,16 @@ def measure() -> None:
     """In a process of the launcher: prints images/s of all processes together."""
     from accelerate import Accelerator
 
-    from pixelseq import ModelConfig, PixelRNN
+    from pixelseq import ModelConfig, PixelFormat, PixelRNN
     from pixelseq.runtime.scripts import set_up_torch
-    from pixelseq.training import ImageNats, backward, build_optimizer
+    from pixelseq.training.gradients import ImageNats, backward
+    from pixelseq.training.optimisers import build_optimizer
 
     accelerator = Accelerator(cpu=True)
     set_up_torch(alone=False)
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model = PixelRNN(ModelConfig(levels=2, hidden=16, blocks=("diagonal",) * 7, context_blocks=0))
+    model = PixelRNN(ModelConfig(PixelFormat(levels=2), hidden=16, blocks=("diagonal",) * 7, context_blocks=0))
     network, optimizer = accelerator.prepare(ImageNats(model), build_optimizer("adamw", model.parameters(), 1e-3, 0.0))
     images = torch.randint(2, (BATCH, 1, SIDE, SIDE), dtype=torch.uint8)
     share = list(images[accelerator.process_index :: accelerator.num_processes])

@@ -21,7 +21,7 @@ import numba
 import torch
 from memory import peak_kib, restart_peak
 
-from pixelseq import ModelConfig, PixelRNN, sample, stream
+from pixelseq import ModelConfig, PixelFormat, PixelRNN, sample, stream
 from pixelseq.kernels.backends import VARIABLE
 from pixelseq.runtime.scripts import set_up_torch
 
@@ -32,7 +32,7 @@ REFERENCE, FAST = "reference", "numba"
 
 def build() -> PixelRNN:
     torch.manual_seed(0)
-    config = ModelConfig(levels=2, blocks=("diagonal",) * 7, hidden=16, context_blocks=0, head_features=64)
+    config = ModelConfig(PixelFormat(levels=2), blocks=("diagonal",) * 7, hidden=16, context_blocks=0, head_features=64)
     return PixelRNN(config).eval()
 
 

@@ -18,7 +18,7 @@ import numba
 import torch
 from memory import peak_kib, restart_peak
 
-from pixelseq import ModelConfig, PixelRNN
+from pixelseq import ModelConfig, PixelFormat, PixelRNN
 from pixelseq.kernels.backends import VARIABLE
 from pixelseq.runtime.scripts import set_up_torch
 
@@ -31,7 +31,7 @@ SECONDS = 6.0
 
 def build(block: str, hidden: int) -> tuple[PixelRNN, torch.optim.Optimizer]:
     torch.manual_seed(0)
-    config = ModelConfig(levels=2, blocks=(block,) * BLOCKS, hidden=hidden, context_blocks=0)  # type: ignore[arg-type]
+    config = ModelConfig(PixelFormat(levels=2), blocks=(block,) * BLOCKS, hidden=hidden, context_blocks=0)  # type: ignore[arg-type]
     model = PixelRNN(config)
     return model, torch.optim.AdamW(model.parameters(), fused=True)
 

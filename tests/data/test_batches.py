@@ -7,15 +7,14 @@ from itertools import chain, islice
 
 import pytest
 import torch
-from torch import Tensor
 
-from pixelseq.data import Images, Store, View, by_width, collate, training_batches
+from pixelseq.data import Images, Store, View, batches_by_width, training_batches
 
 
 def numbered(sizes: list[tuple[int, int]], view: View | None = None) -> Images:
     """Images of given sizes, each filled with its number."""
     store = Store.of([torch.full((1, *size), k, dtype=torch.uint8) for k, size in enumerate(sizes)])
-    return Images(store, *(Images.of(store).places,) * 2, view or View())
+    return Images(store, *(Images.of(store).indices,) * 2, view or View())
 
 
 def numbers(batch: Images) -> list[int]:
@@ -25,20 +24,15 @@ def numbers(batch: Images) -> list[int]:
 MIXED = [(1 + k % 3, 2 + k % 4) for k in range(22)]
 
 
-def test_collate_pads_at_the_bottom() -> None:
-    images = [torch.full((2, h, 3), h, dtype=torch.uint8) for h in (2, 4, 1)]
-    levels, heights = collate(images)
-    assert levels.shape == (3, 2, 4, 3)
-    assert heights.tolist() == [2, 4, 1]
-    assert levels[0, 0, :, 0].tolist() == [2, 2, 0, 0]
-    with pytest.raises(ValueError, match="unlike widths"):
-        collate([torch.zeros(1, 2, 3), torch.zeros(1, 2, 4)])
-
-
-def test_by_width_keeps_every_image() -> None:
+def test_batches_by_width_keep_every_image() -> None:
     images = [torch.full((1, 1, 1 + k % 2), k) for k in range(5)]
-    groups: list[list[Tensor]] = list(by_width(images))
-    assert [[int(image[0, 0, 0]) for image in group] for group in groups] == [[0, 2, 4], [1, 3]]
+    batches = batches_by_width(images)
+    assert [batch.levels[:, 0, 0, 0].tolist() for batch in batches] == [[0, 2, 4], [1, 3]]
+    stacked = numbered([(2, 3)] * 4)  # as one block
+    (batch,) = batches_by_width(stacked)
+    assert torch.equal(batch.levels, torch.stack(list(stacked)))
+    assert batch.heights.tolist() == [2] * 4
+    assert batches_by_width(stacked[:0]) == batches_by_width([]) == []
 
 
 def test_images_of_one_width_are_used_equally_often() -> None:
@@ -93,7 +87,7 @@ def test_batches_do_not_depend_on_processes_or_on_where_they_start(sizes: list[t
             assert sum(map(len, parts)) == len(batch)
     for batch, later in zip(whole[7:], training_batches(images, 5, seed=3, start=7), strict=False):
         assert numbers(batch) == numbers(later)
-        assert batch.uses.tolist() == later.uses.tolist()  # type: ignore[union-attr]
+        assert batch.epochs.tolist() == later.epochs.tolist()  # type: ignore[union-attr]
 
 
 def test_no_images_and_no_size_are_refused() -> None:

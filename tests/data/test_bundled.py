@@ -12,7 +12,7 @@ from pixelseq.data import DataOptions, load
 
 def test_digits_is_a_fixed_split_of_all_of_them() -> None:
     data = load("digits")
-    assert (data.channels, data.levels) == (1, 17)
+    assert (data.pixel_format.channels, data.pixel_format.levels) == (1, 17)
     assert [len(part) for part in (data.train, data.validation, data.test)] == [1297, 250, 250]
     assert all(image.shape == (1, 8, 8) and image.dtype == torch.uint8 for image in data.train)
     bunch = load_digits()
@@ -40,15 +40,15 @@ def test_digit_columns_stack_digits_of_their_own_split() -> None:
 
 def test_digits_quantise_to_fewer_levels() -> None:
     fine, coarse = load("digits"), load(DataOptions("digits", levels=2))
-    assert coarse.levels == 2
+    assert coarse.pixel_format.levels == 2
     assert torch.equal(coarse.test[7], (fine.test[7] > 8).to(torch.uint8))  # levels 0 to 8 of 17 are the lower half
-    with pytest.raises(ValueError, match="--levels is 32; digits has 17 shades"):
+    with pytest.raises(ValueError, match="`levels` is 32; digits has 17 shades"):
         load(DataOptions("digits", levels=32))
 
 
 def test_photos_are_crops_of_parts_that_have_no_pixel_in_common() -> None:
     data = load(DataOptions("photos", crop="16x24"))
-    assert (data.channels, data.levels) == (3, 256)
+    assert (data.pixel_format.channels, data.pixel_format.levels) == (3, 256)
     assert {tuple(image.shape) for split in (data.train, data.validation, data.test) for image in split} == {
         (3, 16, 24)
     }
@@ -63,5 +63,5 @@ def test_photos_are_crops_of_parts_that_have_no_pixel_in_common() -> None:
 @pytest.mark.parametrize("flag", ["channels", "resize"])
 def test_what_is_for_pictures_is_refused_for_digits(flag: str) -> None:
     options = DataOptions(channels=3) if flag == "channels" else DataOptions(resize="8x8")
-    with pytest.raises(ValueError, match=f"--{flag} is for pictures"):
+    with pytest.raises(ValueError, match=f"`{flag}` is for pictures"):
         load(options)

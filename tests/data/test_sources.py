@@ -54,13 +54,13 @@ def folder(tmp_path: Path) -> Path:
 def test_columns_are_of_tables_alone(folder: Path) -> None:
     np.save(folder / "grids.npy", np.zeros((3, 2, 2), np.uint8))
     for data in (folder / "part0", folder / "grids.npy", "digits", "photos"):
-        with pytest.raises(ValueError, match=r"--label-column is 'kind', but .* is no table"):
+        with pytest.raises(ValueError, match=r"`label_column` is 'kind', but .* is no table"):
             load(DataOptions(str(data), label_column="kind"))
 
 
 def test_a_folder_with_class_folders(folder: Path) -> None:
     data = load(str(folder))
-    assert (data.channels, data.levels) == (1, 256)
+    assert (data.pixel_format.channels, data.pixel_format.levels) == (1, 256)
     assert shades(everything(data)) == list(SHADES)
     assert data.class_names == ("part0", "part1", "part2")
     assert isinstance(data.train, Images)
@@ -88,7 +88,7 @@ def test_folders_of_splits(tmp_path: Path) -> None:
     assert data.test.labels is None
     only = load(DataOptions(str(tmp_path), split="test"))
     assert shades(everything(only)) == [30, 31, 32]
-    with pytest.raises(ValueError, match="--split is 'dev'; the splits are test, train, validation"):
+    with pytest.raises(ValueError, match="`split` is 'dev'; the splits are test, train, validation"):
         load(DataOptions(str(tmp_path), split="dev"))
 
 
@@ -96,24 +96,24 @@ def test_gray_among_colour_has_three_equal_colours(tmp_path: Path) -> None:
     for k in range(4):
         save(tmp_path / f"{k}.png", 50 + k, mode="RGB" if k == 3 else "L")
     data = load(str(tmp_path))
-    assert data.channels == 3
+    assert data.pixel_format.channels == 3
     assert sorted(tuple(image[:, 0, 0].tolist()) for image in everything(data)) == [
         (50, 50, 50),
         (51, 51, 51),
         (52, 52, 52),
         (53, 0, 0),
     ]
-    assert load(DataOptions(str(tmp_path), channels=1)).channels == 1
+    assert load(DataOptions(str(tmp_path), channels=1)).pixel_format.channels == 1
 
 
 def test_one_bit_pictures_have_two_levels(tmp_path: Path) -> None:
     for k in range(4):
         save(tmp_path / f"{k}.png", 255 * (k % 2), mode="1")
     data = load(str(tmp_path))
-    assert data.levels == 2
+    assert data.pixel_format.levels == 2
     assert shades(everything(data)) == [0, 0, 1, 1]
     save(tmp_path / "gray.png", 128)
-    assert load(str(tmp_path)).levels == 256
+    assert load(str(tmp_path)).pixel_format.levels == 256
     two = load(DataOptions(str(tmp_path), levels=2))
     assert shades(everything(two)) == [0, 0, 1, 1, 1]  # the threshold is in the middle
 
@@ -138,20 +138,20 @@ def grids(count: int, columns: int, kind: str = "uint8") -> datasets.Dataset:
 def test_grids_are_levels_of_any_height(tmp_path: Path) -> None:
     grids(6, 4).to_parquet(tmp_path / "maps.parquet")
     data = load(str(tmp_path / "maps.parquet"))
-    assert (data.channels, data.levels) == (1, 5)
+    assert (data.pixel_format.channels, data.pixel_format.levels) == (1, 5)
     found = {image.shape[1]: image[0].tolist() for image in everything(data)}
     assert found == {1 + k: [[(k + i + j) % 5 for j in range(4)] for i in range(1 + k)] for k in range(6)}
-    assert load(DataOptions(str(tmp_path / "maps.parquet"), levels=9)).levels == 9
-    with pytest.raises(ValueError, match="values up to 4; --levels 3 allows 0 to 2"):
+    assert load(DataOptions(str(tmp_path / "maps.parquet"), levels=9)).pixel_format.levels == 9
+    with pytest.raises(ValueError, match="values up to 4; `levels` 3 allows 0 to 2"):
         load(DataOptions(str(tmp_path / "maps.parquet"), levels=3))
-    with pytest.raises(ValueError, match="--resize is for pictures"):
+    with pytest.raises(ValueError, match="`resize` is for pictures"):
         load(DataOptions(str(tmp_path / "maps.parquet"), resize="8x8"))
 
 
 def test_tall_maps_train_as_they_are_and_in_crops() -> None:
     path = str(shared_data("levels/kid_icarus.parquet"))
     data = load(path)
-    assert data.levels == 6
+    assert data.pixel_format.levels == 6
     assert sorted(image.shape for image in everything(data))[-1] == (1, 281, 16)
     assert {image.shape[2] for image in everything(data)} == {16}
     assert load(DataOptions(path, crop="64x16")).train[0].shape == (1, 64, 16)
@@ -168,7 +168,7 @@ def test_tall_maps_train_as_they_are_and_in_crops() -> None:
 @pytest.mark.slow
 def test_the_field_s_data_sets(name: str, channels: int, levels: int, sizes: list[int], classes: int) -> None:
     data = load(str(shared_data(name)))
-    assert (data.channels, data.levels, len(data.class_names)) == (channels, levels, classes)
+    assert (data.pixel_format.channels, data.pixel_format.levels, len(data.class_names)) == (channels, levels, classes)
     assert [len(part) for part in (data.train, data.validation, data.test)] == sizes
     assert int(torch.stack(list(data.test[:500])).max()) == levels - 1
 
@@ -187,7 +187,7 @@ def test_tables_in_files_named_for_splits(tmp_path: Path) -> None:
     numbered = load(DataOptions(str(tmp_path), label_column="number"))
     assert numbered.test.labels is not None
     assert numbered.test.labels.tolist() == [7] * 4
-    with pytest.raises(ValueError, match="--image-column is 'picture'; the columns are photo, kind, number"):
+    with pytest.raises(ValueError, match="`image_column` is 'picture'; the columns are photo, kind, number"):
         load(DataOptions(str(tmp_path), image_column="picture"))
     with pytest.raises(ValueError, match="column number holds int64; expected pictures"):
         load(DataOptions(str(tmp_path), image_column="number"))
@@ -230,7 +230,7 @@ def test_arrays(tmp_path: Path) -> None:
     np.save(tmp_path / "first.npy", images.transpose(0, 3, 1, 2))
     for name in ("last", "first"):
         data = load(str(tmp_path / f"{name}.npy"))
-        assert (data.channels, data.levels) == (3, 7)
+        assert (data.pixel_format.channels, data.pixel_format.levels) == (3, 7)
         own = sorted(bytes(image.numpy()) for image in everything(data))
         assert own == sorted(image.astype(np.uint8).tobytes() for image in images.transpose(0, 3, 1, 2))
     splits = {"x_train": images[:8, :, :, 0], "y_train": np.arange(8), "x_test": images[8:, :, :, 0]}
@@ -318,7 +318,7 @@ MISTAKES = {
     "unlike-tables": (lambda at: unlike_parquet(at / "p"), "train-1.parquet cannot be read: .*tiles"),
     "corrupt-pictures": (
         lambda at: bad_pictures(at / "p"),
-        r"2 of 7 images are bad; leave them out with --skip-bad: .*broken.png: no picture .*; .*text.jpg: no picture",
+        r"2 of 7 images are bad; leave them out with `skip_bad`: .*broken.png: no picture .*; .*text.jpg: no picture",
     ),
     "ragged": (lambda at: ragged_json(at / "a.jsonl"), "train row 1: its rows are of unlike widths"),
     "two-columns": (lambda at: two_columns(at / "a.parquet"), "2 columns hold pictures or grids; name one by"),
@@ -378,7 +378,7 @@ def test_nothing_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as no_decoding:
         no_decoding.setattr("pixelseq.data.cache.decode_picture", lambda *_: pytest.fail("decoded again"))
         assert shades(everything(load(str(tmp_path)))) == first
-        assert load(DataOptions(str(tmp_path), levels=2)).levels == 2  # levels are made of the same store
+        assert load(DataOptions(str(tmp_path), levels=2)).pixel_format.levels == 2  # levels are made of the same store
     monkeypatch.setattr("pixelseq.data.cache.READ_AT_ONCE", 3)  # memory-mapped now
     assert shades(everything(load(str(tmp_path)))) == first
     save(tmp_path / "0.png", 99)

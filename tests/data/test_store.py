@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pixelseq.data import DataOptions, Dataset, Images, Store, View, load
 from pixelseq.data.options import parse_size
+from pixelseq.pixel_format import PixelFormat
 
 RAMP = torch.arange(48, dtype=torch.uint8).view(1, 6, 8)
 
@@ -62,10 +63,10 @@ def test_training_mirrors_half() -> None:
     assert all(torch.equal(drawn(images, 0, use), RAMP) for use in range(200) if not mirrored[use])
 
 
-def test_levels_are_cut_evenly() -> None:
+def test_shades_become_the_nearest_of_fewer_levels() -> None:
     table = load(DataOptions("photos", levels=4)).test.view.table
     assert table is not None
-    assert table.bincount().tolist() == [64] * 4
+    assert table.bincount().tolist() == [43, 85, 85, 43]  # the shades 0, 85, 170, 255 are in the middle of theirs
     assert (table.diff() >= 0).all()
 
 
@@ -85,7 +86,7 @@ def test_stochastic_pixels_follow_their_shades() -> None:
 
 def test_stochastic_digits_are_drawn_anew() -> None:
     data = load(DataOptions("digits", binarize="stochastic"))
-    assert data.levels == 2
+    assert data.pixel_format.levels == 2
     gray = load("digits")
     assert isinstance(data.train, Images)
     assert (data.train[0][gray.train[0] == 0] == 0).all()
@@ -100,13 +101,13 @@ def test_stochastic_digits_are_drawn_anew() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"levels": 1}, "--levels is 1; it must be from 2 to 256"),
-        ({"levels": 257}, "--levels is 257"),
-        ({"channels": 2}, "--channels is 2"),
-        ({"binarize": "static"}, "--binarize is 'static'"),
-        ({"binarize": "stochastic", "levels": 4}, "--binarize makes 2 levels"),
-        ({"crop": "32"}, "--crop is '32'; expected rows x columns"),
-        ({"resize": "0x4"}, "--resize is '0x4'"),
+        ({"levels": 1}, "`levels` is 1; it must be from 2 to 256"),
+        ({"levels": 257}, "`levels` is 257"),
+        ({"channels": 2}, "`channels` is 2"),
+        ({"binarize": "static"}, "`binarize` is 'static'"),
+        ({"binarize": "stochastic", "levels": 4}, "`binarize` makes 2 levels"),
+        ({"crop": "32"}, "`crop` is '32'; expected rows x columns"),
+        ({"resize": "0x4"}, "`resize` is '0x4'"),
     ],
 )
 def test_options_out_of_range_are_refused(fields: dict[str, object], message: str) -> None:
@@ -119,7 +120,7 @@ def test_a_fingerprint_tells_other_images() -> None:
     def fingerprint(*images: Tensor, held_out: int = 1) -> str:
         store = Store.of(images)
         train, held = Images.of(store, np.arange(len(images) - held_out)), Images.of(store, np.arange(held_out))
-        return Dataset("some", 1, 48, train, held, held).fingerprint()
+        return Dataset("some", PixelFormat(1, 48), train, held, held).fingerprint()
 
     same = fingerprint(RAMP, RAMP, RAMP)
     assert same == fingerprint(RAMP, RAMP.clone(), RAMP)

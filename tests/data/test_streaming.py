@@ -42,8 +42,8 @@ def test_an_epoch_has_every_image_once_over_all_processes(tmp_path: Path, world:
         for _ in range(2 * 24 // 6):  # two epochs
             batch = next(batches)
             assert len(batch) == 6 // world
-            assert batch.uses is not None
-            for image, use in zip(batch, batch.uses.tolist(), strict=True):
+            assert batch.epochs is not None
+            for image, use in zip(batch, batch.epochs.tolist(), strict=True):
                 assert image.shape == (1, 2, 3)
                 seen[use].append(int(image[0, 0, 0]))
     assert [sorted(epoch) for epoch in seen] == [list(range(24))] * 2
@@ -74,17 +74,17 @@ def test_grids_need_their_levels_and_other_sources_do_not_stream(tmp_path: Path)
     table = datasets.Dataset.from_dict({"tiles": rows}, features=features)
     for split in ("train", "validation", "test"):
         table.to_parquet(tmp_path / f"{split}.parquet")
-    with pytest.raises(ValueError, match="say how many levels they have with --levels"):
+    with pytest.raises(ValueError, match="say how many levels they have with `levels`"):
         load(DataOptions(str(tmp_path), streaming=True))
     data = load(DataOptions(str(tmp_path), streaming=True, levels=4))
-    assert data.levels == 4
+    assert data.pixel_format.levels == 4
     batch = next(training_batches(data.train, 9, seed=0))
     assert sorted(int(image[0, 0, 0]) for image in batch) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    with pytest.raises(ValueError, match="values up to 2; --levels 2 allows 0 to 1"):
+    with pytest.raises(ValueError, match="values up to 2; `levels` 2 allows 0 to 1"):
         load(DataOptions(str(tmp_path), streaming=True, levels=2))
-    with pytest.raises(ValueError, match="--streaming reads parquet, arrow and JSON files and hub ids; digits is none"):
+    with pytest.raises(ValueError, match="`streaming` reads parquet, arrow and JSON files and hub ids; digits is none"):
         load(DataOptions("digits", streaming=True))
-    with pytest.raises(ValueError, match="no batches of --batch-pixels"):
+    with pytest.raises(ValueError, match="no batches of `batch_pixels`"):
         next(training_batches(data.train, 9, seed=0, batch_pixels=8))
 
 
@@ -103,7 +103,7 @@ def test_held_out_splits_are_decoded_whole_and_once(tmp_path: Path, monkeypatch:
     rows = [{"bytes": b"text" if k == 5 else _png(k), "path": None} for k in range(8)]
     table = datasets.Dataset.from_dict({"image": rows}, features=Features({"image": Image(decode=False)}))
     table.cast_column("image", Image()).to_parquet(tmp_path / "test-0.parquet")
-    with pytest.raises(ValueError, match="1 images are bad; leave them out with --skip-bad: test row 5"):
+    with pytest.raises(ValueError, match="1 images are bad; leave them out with `skip_bad`: test row 5"):
         load(options)
 
 
@@ -122,7 +122,7 @@ def test_damaged_pictures_end_a_stream_or_are_left_out(tmp_path: Path) -> None:
     table.cast_column("image", Image()).to_parquet(tmp_path / "train.parquet")
     for split in ("validation", "test"):
         table.select([0]).to_parquet(tmp_path / f"{split}.parquet")
-    with pytest.raises(ValueError, match=r"no picture that can be decoded.*--skip-bad"):
+    with pytest.raises(ValueError, match=r"no picture that can be read.*`skip_bad`"):
         next(training_batches(load(DataOptions(str(tmp_path), streaming=True)).train, 8, seed=0))
     data = load(DataOptions(str(tmp_path), streaming=True, skip_bad=True))
     batch = next(training_batches(data.train, 7, seed=0))

@@ -83,7 +83,7 @@ def test_frequencies_match_the_exact_conditional() -> None:
             r"known is \[3, 3\]; the images ask for \[3, 4\]",
         ),
         (torch.zeros(1, 1, 3, 4), torch.ones(3, 4), 1, "expected bool, True = keep"),
-        (torch.zeros(1, 1, 3, 4), torch.ones(3, 4).bool(), 0, "num is 0"),
+        (torch.zeros(1, 1, 3, 4), torch.ones(3, 4).bool(), 0, "`num` is 0"),
         (torch.zeros(1, 3, 4), torch.ones(3, 4).bool(), 1, r"images are \[1, 3, 4\]"),
         (torch.zeros(1, 3, 3, 4), torch.ones(3, 4).bool(), 1, "have 3 channels"),
         (torch.full((1, 1, 3, 4), 2), torch.ones(3, 4).bool(), 1, "the model has 2 levels"),

@@ -10,7 +10,8 @@ from helpers import small_model
 
 from pixelseq import sample
 from pixelseq.generation.fixed_point import fixed_point
-from pixelseq.generation.options import Draw, Noise
+from pixelseq.generation.noise import Noise
+from pixelseq.generation.options import SamplingOptions
 
 MODELS: dict[str, dict[str, Any]] = {
     "encoder-only": {"blocks": ()},
@@ -19,20 +20,19 @@ MODELS: dict[str, dict[str, Any]] = {
     "conv": {"blocks": ("conv",), "levels": 256},
     "colour": {"blocks": ("row", "diagonal"), "channels": 3, "levels": 7},
     "mixture": {"channels": 3, "levels": 9, "head": "logistic_mixture", "mixtures": 3},
-    "tiles": {"levels": 6, "pixels": "categorical", "dropout": 0.5},
+    "tiles": {"levels": 6, "kind": "categorical", "dropout": 0.5},
 }
 
 
 @pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
-@pytest.mark.parametrize("draw", [Draw(), Draw(0.8, top_k=4, top_p=0.9)], ids=["all", "cut"])
-def test_the_images_are_those_of_raster_order(fields: dict[str, Any], draw: Draw) -> None:
+@pytest.mark.parametrize("draw", [SamplingOptions(), SamplingOptions(0.8, top_k=4, top_p=0.9)], ids=["all", "cut"])
+def test_the_images_are_those_of_raster_order(fields: dict[str, Any], draw: SamplingOptions) -> None:
     N, H, W = 3, 5, 4
     model = small_model(3.0, **fields)
-    settings = (7, draw.temperature, draw.top_k, draw.top_p)
-    expected = sample(model, N, H, W, *settings, first=2)
+    expected = sample(model, N, H, W, 7, draw, first=2)
     images, _ = fixed_point(model, H, W, Noise(7, range(2, 2 + N), model.device), draw)
     assert torch.equal(images, expected)
-    assert torch.equal(sample(model, N, H, W, *settings, first=2, method="fixed_point"), expected)
+    assert torch.equal(sample(model, N, H, W, 7, draw, first=2, method="fixed_point"), expected)
 
 
 def test_a_model_that_looks_back_far_takes_more_passes() -> None:
@@ -40,8 +40,8 @@ def test_a_model_that_looks_back_far_takes_more_passes() -> None:
     noise = [Noise(0, range(1), torch.device("cpu")) for _ in range(2)]
     deaf = small_model()
     deaf.load_state_dict({name: torch.zeros_like(value) for name, value in deaf.state_dict().items()})
-    _, at_once = fixed_point(deaf, 6, 6, noise[0], Draw())
-    _, in_turn = fixed_point(small_model(4.0), 6, 6, noise[1], Draw())
+    _, at_once = fixed_point(deaf, 6, 6, noise[0], SamplingOptions())
+    _, in_turn = fixed_point(small_model(4.0), 6, 6, noise[1], SamplingOptions())
     assert at_once == 2  # the second changes nothing
     assert in_turn > 4
 

@@ -9,9 +9,9 @@ import torch
 from helpers import all_images, small_model
 from torch import Tensor
 
-from pixelseq import PixelRNN, complete, log_known, sample
+from pixelseq import PixelRNN, SamplingOptions, complete, log_known, sample
 from pixelseq.generation.engine import start_walk
-from pixelseq.generation.options import Noise
+from pixelseq.generation.noise import Noise
 from pixelseq.generation.particles import Particles
 from pixelseq.kernels.backends import VARIABLE
 
@@ -76,12 +76,12 @@ def population(model: PixelRNN, image: Tensor, known: Tensor) -> tuple[Tensor, T
     """
     uniform = torch.quasirandom.SobolEngine(SIDE**2, scramble=True, seed=0).draw(MANY, dtype=torch.float64)
     points = torch.rand(SIDE, 1, SIDE + 1, dtype=torch.float64)
-    run = Particles(start_walk(model, 1, SIDE), torch.where(known, image, 0)[None], known[None], MANY)
+    run = Particles(start_walk(model, 1, SIDE), torch.where(known, image, 0)[0][None, :, :, None], known[None], MANY)
     run.last_row.fill_(SIDE)  # below the image: no particle is chosen
     for i in range(SIDE):
         run.walk_row(i, uniform.view(MANY, SIDE, SIDE, 1)[:, i], points[i])
     left = run.log_weights[0].logsumexp(0) - math.log(MANY)
-    return run.levels, run.log_weights[0].softmax(0), float(run.log_known[0] + left)
+    return run.levels.movedim(-1, 1), run.log_weights[0].softmax(0), float(run.log_known[0] + left)
 
 
 def check_exact(nats: Tensor, mask: int) -> None:
@@ -176,7 +176,7 @@ def test_an_image_has_sequences_of_noise_of_which_the_first_draws_its_pixels() -
 def test_systematic_resampling_copies_by_the_weights() -> None:
     """Of 4 particles of weights 1/2, 1/4, 1/4 and 0 the first is left twice, the last never, the states with them."""
     model = small_model(2.0, levels=5)
-    images, known = torch.zeros(2, 1, 1, 3, dtype=torch.long), torch.zeros(2, 1, 3, dtype=torch.bool)
+    images, known = torch.zeros(2, 1, 3, 1, dtype=torch.long), torch.zeros(2, 1, 3, dtype=torch.bool)
     run = Particles(start_walk(model, 2, 3), images, known, 4)
     run.levels += torch.arange(8)[:, None, None, None]
     weights = torch.tensor([[0.5, 0.25, 0.25, 0.0]] * 2, dtype=torch.float64)
@@ -191,14 +191,17 @@ def test_systematic_resampling_copies_by_the_weights() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"particles": 0}, "particles is 0; it must be at least 1"),
-        ({"particles": 2, "temperature": 0.5}, "particles is 2 with temperature 0.5, top_k 0 and top_p 1"),
-        ({"particles": 2, "top_k": 1}, "take 1 particle"),
-        ({"particles": 2, "top_p": 0.5}, "the model's own distribution"),
+        ({"particles": 0}, "`particles` is 0; it must be at least 1"),
+        (
+            {"particles": 2, "options": SamplingOptions(0.5)},
+            "`particles` is 2 with temperature 0.5, top_k 0 and top_p 1",
+        ),
+        ({"particles": 2, "options": SamplingOptions(top_k=1)}, "take 1 particle"),
+        ({"particles": 2, "options": SamplingOptions(top_p=0.5)}, "the model's own distribution"),
     ],
     ids=["none", "temperature", "top-k", "top-p"],
 )
-def test_arguments_out_of_range(arguments: dict[str, float], message: str) -> None:
+def test_arguments_out_of_range(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         complete(small_model(), IMAGES[:1], MASKS[1], **arguments)  # type: ignore[arg-type]
     if arguments == {"particles": 0}:

@@ -10,7 +10,8 @@ from helpers import HEADS, all_images, small_model
 from scipy.stats import chisquare
 
 from pixelseq import sample, stream
-from pixelseq.generation.options import Draw, Noise
+from pixelseq.generation.noise import Noise
+from pixelseq.generation.options import SamplingOptions
 
 DRAWS = 20_000
 
@@ -71,46 +72,49 @@ def test_stream_continues_sample() -> None:
 def test_draw_takes_the_level_at_which_the_cumulative_passes() -> None:
     log_probs = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64).log().expand(6, 3)
     uniform = torch.tensor([0.0, 0.1999, 0.2001, 0.6999, 0.7001, 1 - 2**-52], dtype=torch.float64)
-    assert Draw()(log_probs, uniform).tolist() == [0, 0, 1, 1, 2, 2]
+    assert SamplingOptions().draw(log_probs, uniform).tolist() == [0, 0, 1, 1, 2, 2]
 
 
 def test_temperature() -> None:
     log_probs = torch.tensor([0.2, 0.8], dtype=torch.float64).log().expand(2, 2)
     # At temperature 1/2 the probabilities are squared: 0.04 / 0.68 = 0.0588.
-    assert Draw(temperature=0.5)(log_probs, torch.tensor([0.0587, 0.0589])).tolist() == [0, 1]
+    assert SamplingOptions(temperature=0.5).draw(log_probs, torch.tensor([0.0587, 0.0589])).tolist() == [0, 1]
 
 
 def test_a_temperature_close_to_zero_takes_the_likeliest_level() -> None:
     log_probs = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64).log().expand(1000, 3)
-    assert set(Draw(temperature=1e-310)(log_probs, torch.arange(1000) / 1000).tolist()) == {1}
+    assert set(SamplingOptions(temperature=1e-310).draw(log_probs, torch.arange(1000) / 1000).tolist()) == {1}
 
 
 def test_top_k_keeps_the_likeliest_levels() -> None:
     log_probs = torch.tensor([[0.2, 0.5, 0.3]]).log().expand(1000, 3)
     uniform = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
-    assert set(Draw(top_k=1)(log_probs, uniform).tolist()) == {1}
-    assert Draw(top_k=2)(log_probs, uniform).bincount().tolist() == [0, 625, 375]
-    assert Draw(top_k=3)(log_probs, uniform).bincount().tolist() == Draw()(log_probs, uniform).bincount().tolist()
+    assert set(SamplingOptions(top_k=1).draw(log_probs, uniform).tolist()) == {1}
+    assert SamplingOptions(top_k=2).draw(log_probs, uniform).bincount().tolist() == [0, 625, 375]
+    assert (
+        SamplingOptions(top_k=3).draw(log_probs, uniform).bincount().tolist()
+        == SamplingOptions().draw(log_probs, uniform).bincount().tolist()
+    )
 
 
 def test_temperature_0_takes_the_likeliest_level_the_first_of_equals() -> None:
     log_probs = torch.tensor([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4]]).log()
-    assert Draw(temperature=0)(log_probs, torch.tensor([0.99, 0.99])).tolist() == [1, 0]
+    assert SamplingOptions(temperature=0).draw(log_probs, torch.tensor([0.99, 0.99])).tolist() == [1, 0]
 
 
 def test_top_p_keeps_the_fewest_levels_that_hold_it() -> None:
     log_probs = torch.tensor([0.1, 0.6, 0.3], dtype=torch.float64).log().expand(1000, 3)
     uniform = torch.arange(1000) / 1000
-    assert set(Draw(top_p=0.5)(log_probs, uniform).tolist()) == {1}
-    kept = Draw(top_p=0.8)(log_probs, uniform)
+    assert set(SamplingOptions(top_p=0.5).draw(log_probs, uniform).tolist()) == {1}
+    kept = SamplingOptions(top_p=0.8).draw(log_probs, uniform)
     assert set(kept.tolist()) == {1, 2}
     assert (kept == 1).float().mean().item() == pytest.approx(2 / 3, abs=0.002)
-    assert set(Draw(top_p=1.0)(log_probs, uniform).tolist()) == {0, 1, 2}
+    assert set(SamplingOptions(top_p=1.0).draw(log_probs, uniform).tolist()) == {0, 1, 2}
 
 
 def test_the_last_level_of_a_cut_distribution_is_never_passed() -> None:
     log_probs = torch.tensor([0.7, 0.2, 0.1]).log().expand(1, 3)
-    assert Draw(top_p=0.6)(log_probs, torch.tensor([1 - 2**-52], dtype=torch.float64)).item() == 0
+    assert SamplingOptions(top_p=0.6).draw(log_probs, torch.tensor([1 - 2**-52], dtype=torch.float64)).item() == 0
 
 
 def test_noise_is_uniform_and_below_one() -> None:
@@ -124,18 +128,13 @@ def test_noise_is_uniform_and_below_one() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num": 0}, "num is 0"),
-        ({"height": 0}, "height is 0"),
-        ({"width": 0}, "width is 0"),
-        ({"method": "jacobi"}, "method is 'jacobi'"),
-        ({"method": "fixed_point", "num": 0}, "num is 0"),
-        ({"temperature": -0.1}, r"temperature is -0\.1"),
-        ({"temperature": float("nan")}, "temperature is nan"),
-        ({"top_k": -1}, "top_k is -1"),
-        ({"top_p": 0.0}, r"top_p is 0\.0"),
-        ({"top_p": 1.5}, r"top_p is 1\.5"),
-        ({"seed": -1}, "seed is -1"),
-        ({"seed": 1.5}, r"seed is 1\.5"),
+        ({"num": 0}, "`num` is 0"),
+        ({"height": 0}, "`height` is 0"),
+        ({"width": 0}, "`width` is 0"),
+        ({"method": "jacobi"}, "`method` is 'jacobi'"),
+        ({"method": "fixed_point", "num": 0}, "`num` is 0"),
+        ({"seed": -1}, "`seed` is -1"),
+        ({"seed": 1.5}, r"`seed` is 1\.5"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -144,8 +143,24 @@ def test_arguments_out_of_range(arguments: dict[str, float], message: str) -> No
         sample(small_model(), **({"num": 1, "height": 2, "width": 2} | arguments))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"temperature": -0.1}, r"`temperature` is -0\.1"),
+        ({"temperature": float("nan")}, "`temperature` is nan"),
+        ({"top_k": -1}, "`top_k` is -1"),
+        ({"top_p": 0.0}, r"`top_p` is 0\.0"),
+        ({"top_p": 1.5}, r"`top_p` is 1\.5"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_options_out_of_range(fields: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SamplingOptions(**fields)  # type: ignore[arg-type]
+
+
 def test_stream_refuses_at_the_call() -> None:
-    with pytest.raises(ValueError, match="num is 0"):
+    with pytest.raises(ValueError, match="`num` is 0"):
         stream(small_model(), 0, 4)
 
 

@@ -12,9 +12,11 @@ from helpers import small_model
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from pixelseq import PixelRNN, sample
-from pixelseq.generation.compiled import CompiledModel
-from pixelseq.generation.engine import CompiledWalker, GraphWalker, StepWalker, Walker, start_walk
-from pixelseq.generation.options import Draw, Noise
+from pixelseq.generation.compiled import CompiledModel, CompiledWalker
+from pixelseq.generation.cuda_graphs import GraphWalker
+from pixelseq.generation.engine import StepWalker, Stretch, Walker, start_walk
+from pixelseq.generation.noise import Noise
+from pixelseq.generation.options import SamplingOptions
 from pixelseq.kernels.backends import VARIABLE
 from pixelseq.kernels.pixel_walk import distributions
 from pixelseq.layers import logistic_mixture
@@ -28,9 +30,18 @@ MODELS: dict[str, dict[str, Any]] = {
     "colour": {"blocks": ("row", "diagonal"), "channels": 3, "levels": 7, "context_kernel": 5},
     "mixture": {"channels": 3, "levels": 5, "head": "logistic_mixture", "mixtures": 3},
     "mixture-binary": {"levels": 2, "head": "logistic_mixture", "mixtures": 2},
-    "tiles": {"levels": 6, "pixels": "categorical"},
+    "tiles": {"levels": 6, "kind": "categorical"},
 }
-DRAWS = [Draw(), Draw(0.7, top_p=0.8), Draw(top_k=2), Draw(0), Draw(1.3, top_k=4, top_p=0.9)]
+DRAWS = [
+    SamplingOptions(),
+    SamplingOptions(0.7, top_p=0.8),
+    SamplingOptions(top_k=2),
+    SamplingOptions(0),
+    SamplingOptions(1.3, top_k=4, top_p=0.9),
+]
+
+
+SAME = lambda function: function  # noqa: E731
 
 
 def recorded(function: Callable[[], None]) -> Callable[[], None]:
@@ -43,65 +54,91 @@ def walkers(model: PixelRNN, batch: int, width: int) -> list[Walker]:
     return [
         StepWalker(model, model.init_state(batch, width)),
         CompiledWalker.start(CompiledModel(model, width), batch),
-        GraphWalker(model, model.init_state(batch, width), lambda function: function, {}),
+        GraphWalker(model, model.init_state(batch, width), SAME),
     ]
 
 
 @pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
 @pytest.mark.parametrize("draw", DRAWS, ids=lambda d: f"t{d.temperature}-k{d.top_k}-p{d.top_p}")
-def test_the_other_walks_are_the_walk_by_steps(fields: dict[str, Any], draw: Draw) -> None:
+def test_the_other_walks_are_the_walk_by_steps(fields: dict[str, Any], draw: SamplingOptions) -> None:
     N, H, W = 3, 4, 5
     model = small_model(2.0, **fields)
-    C, V = model.config.channels, model.config.levels
+    C, V = model.config.pixel_format.channels, model.config.pixel_format.levels
     steps, *others = walkers(model, N, W)
     noise = Noise(1, range(N), torch.device("cpu"))
     for i in range(H):
         uniform = noise.row(W, C)
-        given, known = torch.randint(V, (N, C, W)), torch.rand(N, W) < 0.4
+        given, known = torch.randint(V, (N, W, C)), torch.rand(N, W) < 0.4
         for part in (slice(0, 2), slice(2, 3), slice(3, W)) if i == 1 else (slice(0, W),):
-            arguments = (uniform[:, part], draw, given[:, :, part], known[:, part], i % 2 == 0)
-            levels, nats = steps.walk(*arguments)
+            stretch = Stretch(uniform[:, part], draw, given[:, part], known[:, part], i % 2 == 0)
+            levels, nats = steps.walk(stretch)
             for other in others:
-                found, found_nats = other.walk(*arguments)
+                found, found_nats = other.walk(stretch)
                 assert torch.equal(levels, found)
                 torch.testing.assert_close(nats, found_nats, rtol=1e-10, atol=1e-10)
-            assert torch.equal(levels.movedim(1, 2)[known[:, part]], given.movedim(1, 2)[:, part][known[:, part]])
+            assert torch.equal(levels[known[:, part]], given[:, part][known[:, part]])
 
 
 @pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
 def test_nats_of_known_values_are_those_of_whole_images(fields: dict[str, Any]) -> None:
     N, H, W = 2, 3, 4
     model = small_model(2.0, **fields)
-    C = model.config.channels
-    images = torch.randint(model.config.levels, (N, C, H, W))
-    expected = model.nll(images)
+    C = model.config.pixel_format.channels
+    images = torch.randint(model.config.pixel_format.levels, (N, C, H, W))
+    expected = model.nll(images).detach().movedim(1, -1)
+    images = images.movedim(1, -1)
     known, uniform = torch.ones(N, W, dtype=torch.bool), torch.zeros(N, W, C, dtype=torch.float64)
     for walker in walkers(model, N, W):
         for i in range(H):
-            levels, nats = walker.walk(uniform, Draw(), images[:, :, i], known, scored=True)
-            assert torch.equal(levels, images[:, :, i])
-            torch.testing.assert_close(nats, expected[:, :, i].detach(), rtol=1e-10, atol=1e-10)
+            levels, nats = walker.walk(Stretch(uniform, given=images[:, i], known=known, scored=True))
+            assert torch.equal(levels, images[:, i])
+            torch.testing.assert_close(nats, expected[:, i], rtol=1e-10, atol=1e-10)
 
 
 def test_values_that_are_not_scored_have_no_nats() -> None:
     model = small_model(2.0)
     known = torch.tensor([[True, False, True]])
     for walker in walkers(model, 1, 3):
-        _, nats = walker.walk(torch.full((1, 3, 1), 0.5).double(), Draw(), torch.zeros(1, 1, 3).long(), known)
-        assert (nats[0, 0] == 0).tolist() == [True, False, True]
+        _, nats = walker.walk(
+            Stretch(torch.full((1, 3, 1), 0.5).double(), given=torch.zeros(1, 3, 1).long(), known=known)
+        )
+        assert (nats[0, :, 0] == 0).tolist() == [True, False, True]
 
 
 def test_select_gives_independent_images_in_the_asked_order() -> None:
     model = small_model(2.0, levels=5)
     uniform = torch.rand(3, 4, 1, dtype=torch.float64)
     for walker in walkers(model, 3, 4):
-        walker.walk(uniform, Draw())
+        walker.walk(Stretch(uniform))
         chosen = walker.select(torch.tensor([2, 0, 2]))
-        levels, nats = walker.walk(uniform.flip(1), Draw())
+        levels, nats = walker.walk(Stretch(uniform.flip(1)))
         turned = uniform.flip(1)[[2, 0, 2]]
-        found, found_nats = chosen.walk(turned, Draw())
+        found, found_nats = chosen.walk(Stretch(turned))
         assert torch.equal(found, levels[[2, 0, 2]])
         torch.testing.assert_close(found_nats, nats[[2, 0, 2]])
+
+
+def test_one_captured_pixel_serves_all_columns_and_later_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small_model(2.0, blocks=("row", "diagonal", "conv"))
+    captured: list[Callable[[], None]] = []
+
+    def capture(function: Callable[[], None]) -> Callable[[], None]:
+        captured.append(function)
+        return recorded(function)
+
+    def rows(walker: Walker) -> torch.Tensor:
+        noise = Noise(1, range(2), torch.device("cpu"))
+        return torch.stack([walker.walk(Stretch(noise.row(5, 1)))[0] for _ in range(3)])
+
+    expected = rows(StepWalker(model, model.init_state(2, 5)))
+    for _ in range(2):
+        assert torch.equal(rows(GraphWalker(model, model.init_state(2, 5), capture)), expected)
+    assert len(captured) == 2  # a pixel, and the end of a row
+    model.double().load_state_dict({name: value.clone() for name, value in model.state_dict().items()})
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()  # elsewhere in memory
+    assert torch.equal(rows(GraphWalker(model, model.init_state(2, 5), capture)), expected)
+    assert len(captured) == 4
 
 
 @pytest.mark.parametrize("scored", [False, True])
@@ -109,11 +146,11 @@ def test_what_is_captured_of_a_pixel_is_all_that_it_needs(scored: bool) -> None:
     N, H, W = 2, 3, 3
     model = small_model(2.0, levels=3, channels=3, blocks=("row", "diagonal"), context_kernel=3)
     steps = StepWalker(model, model.init_state(N, W))
-    captured = GraphWalker(model, model.init_state(N, W), recorded, {})
-    noise, draw = Noise(1, range(N), torch.device("cpu")), Draw(0.7, top_p=0.9)
+    captured = GraphWalker(model, model.init_state(N, W), recorded)
+    noise, draw = Noise(1, range(N), torch.device("cpu")), SamplingOptions(0.7, top_p=0.9)
     for i in range(H):
-        arguments = (noise.row(W, 3), draw, torch.randint(3, (N, 3, W)), torch.rand(N, W) < 0.4, scored)
-        for expected, found in zip(steps.walk(*arguments), captured.walk(*arguments), strict=True):
+        stretch = Stretch(noise.row(W, 3), draw, torch.randint(3, (N, W, 3)), torch.rand(N, W) < 0.4, scored)
+        for expected, found in zip(steps.walk(stretch), captured.walk(stretch), strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
         if i == 1:
             turned = torch.tensor([1, 0])
@@ -123,21 +160,21 @@ def test_what_is_captured_of_a_pixel_is_all_that_it_needs(scored: bool) -> None:
 @pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
 @pytest.mark.parametrize("draw", DRAWS, ids=lambda d: f"t{d.temperature}-k{d.top_k}-p{d.top_p}")
 def test_what_is_captured_never_asks_for_a_value(
-    fields: dict[str, Any], draw: Draw, monkeypatch: pytest.MonkeyPatch
+    fields: dict[str, Any], draw: SamplingOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tensor on the device "meta" has none to give; for one on CUDA the processor would wait."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # has no types for "meta"
     model = small_model(**fields).to("meta")
-    N, W, C = 2, 2, model.config.channels
-    walker = GraphWalker(model, model.init_state(N, W), lambda function: function, {})
+    N, W, C = 2, 2, model.config.pixel_format.channels
+    walker = GraphWalker(model, model.init_state(N, W), SAME)
     uniform = torch.empty(N, W, C, dtype=torch.float64, device="meta")
     given, known = (
-        torch.empty(N, C, W, dtype=torch.long, device="meta"),
+        torch.empty(N, W, C, dtype=torch.long, device="meta"),
         torch.empty(N, W, dtype=torch.bool, device="meta"),
     )
     for more in ((), (given, known), (given, known, True)):
-        levels, nats = walker.walk(uniform, draw, *more)
-        assert (levels.shape, nats.shape) == ((N, C, W), (N, C, W))
+        levels, nats = walker.walk(Stretch(uniform, draw, *more))
+        assert (levels.shape, nats.shape) == ((N, W, C), (N, W, C))
 
 
 @pytest.mark.requires_cuda
@@ -147,19 +184,18 @@ def test_cuda_graphs_are_the_walk_by_steps(fields: dict[str, Any], monkeypatch: 
     torch.use_deterministic_algorithms(False)  # cumsum has no deterministic CUDA kernel
     N, H, W = 3, 4, 5
     model = small_model(2.0, **fields).float().cuda()
-    C, V = model.config.channels, model.config.levels
+    C, V = model.config.pixel_format.channels, model.config.pixel_format.levels
     graphs = start_walk(model, N, W)
     assert isinstance(graphs, GraphWalker)
     steps: Walker = StepWalker(model, model.init_state(N, W))
     noise = Noise(1, range(N), model.device)
     for i in range(H):
-        given, known = torch.randint(V, (N, C, W), device="cuda"), torch.rand(N, W, device="cuda") < 0.4
+        given, known = torch.randint(V, (N, W, C), device="cuda"), torch.rand(N, W, device="cuda") < 0.4
         for draw in DRAWS[i], DRAWS[i + 1]:
             uniform = noise.row(W, C)
             for more in ((), (given, known), (given, known, True)):
-                for expected, found in zip(
-                    steps.walk(uniform, draw, *more), graphs.walk(uniform, draw, *more), strict=True
-                ):
+                stretch = Stretch(uniform, draw, *more)
+                for expected, found in zip(steps.walk(stretch), graphs.walk(stretch), strict=True):
                     torch.testing.assert_close(found, expected)
         steps, graphs = (walker.select(torch.tensor([2, 0, 2], device="cuda")) for walker in (steps, graphs))
 
@@ -177,7 +213,7 @@ def test_a_walk_in_autocast_is_in_the_models_own_types() -> None:
 
 def test_any_top_k_is_all_levels_where_it_is_as_many() -> None:
     model = small_model(levels=5)
-    assert torch.equal(sample(model, 3, 4, 5, top_k=10**19), sample(model, 3, 4, 5))
+    assert torch.equal(sample(model, 3, 4, 5, options=SamplingOptions(top_k=10**19)), sample(model, 3, 4, 5))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -188,7 +224,7 @@ def test_a_float32_image_is_the_same_to_the_last_bit_in_any_batch_and_on_any_thr
 
     def rows(images: slice) -> list[torch.Tensor]:
         walker = CompiledWalker.start(compiled, len(range(5)[images]))
-        return [torch.cat(walker.walk(uniform[images], Draw()), dim=1) for _ in range(3)]
+        return [torch.cat(walker.walk(Stretch(uniform[images])), dim=1) for _ in range(3)]
 
     alone = [torch.cat(parts) for parts in zip(*(rows(slice(k, k + 1)) for k in range(5)), strict=True)]
     torch.set_num_threads(threads)

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 import io
+import re
+import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import EpsImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo
 
-from pixelseq.imaging.read import _plain_png, decode_grid, decode_picture
+from pixelseq.imaging.masks import known_rows, opaque, read_mask
+from pixelseq.imaging.partial import read_partial
+from pixelseq.imaging.pictures import read_image
+from pixelseq.imaging.png_stream import SIGNATURE, chunk
+from pixelseq.imaging.read import FORMATS, SUFFIXES, as_seen, decode_grid, decode_picture, open_picture
+from pixelseq.pixel_format import PixelFormat
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "training": decode_picture,
+    "completion": lambda path: read_partial(path, PixelFormat(3), lambda seen: known_rows(0, seen.height, seen.width)),
+    "alpha": lambda path: read_partial(path, PixelFormat(3), opaque),
+    "mask": read_mask,
+    "image": lambda path: read_image(path, PixelFormat(3)),
+}
+everywhere = pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+
+
+def png(depth: int, colour: int, row: bytes) -> bytes:
+    """A PNG of one pixel, of kinds that Pillow cannot write."""
+    header = struct.pack(">2I5B", 1, 1, depth, colour, 0, 0, 0)
+    return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" + row)) + chunk(b"IEND", b"")
 
 
 def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -38,48 +63,47 @@ def test_gray_and_colour_come_as_they_are() -> None:
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("size", [(1, 1), (28, 28), (3, 50), (300, 200)])
-def test_plain_pngs_are_decoded_without_pillow_to_the_same(mode: str, size: tuple[int, int]) -> None:
+def test_pngs_of_any_size_come_as_they_are(mode: str, size: tuple[int, int]) -> None:
     noise = np.random.default_rng(0).integers(256, size=(size[1], size[0], 3), dtype=np.uint8)
     picture = Image.fromarray(noise).convert(mode)
     expected = np.asarray(picture).reshape(size[1], size[0], -1).transpose(2, 0, 1)
     for content in (encoded(picture), encoded(picture, compress_level=0)):
-        plain = _plain_png(content, None)
-        assert (plain is None) == (content.count(b"IDAT") > 1)  # Pillow writes pieces of 64 KiB
-        if plain is not None:
-            np.testing.assert_array_equal(plain, expected)
         np.testing.assert_array_equal(decode_picture(content)[0], expected)
 
 
-def test_pngs_of_more_than_plain_pixels_are_left_to_pillow() -> None:
+def test_notes_in_a_png_change_nothing() -> None:
     gray, note = Image.fromarray(GRAY), PngInfo()
     note.add_text("Software", "a program")
-    turned = Image.Exif()
-    turned[0x0112] = 6
     plain = encoded(gray)
-    others = [
-        encoded(gray, transparency=7),
+    for content in (
         encoded(gray, pnginfo=note),
-        encoded(gray, exif=turned),
-        encoded(gray.convert("P")),
-        encoded(gray.convert("1")),
-        encoded(gray.convert("LA")),
+        encoded(gray, dpi=(72, 72)),
+        encoded(gray, exif=Image.Exif()),
         encoded(gray, "TIFF"),
-        plain[:-12] + b"\0\0\0\0tEXt\0\0\0\0" + plain[-12:],
-        plain[:28] + b"\1" + plain[29:],  # interlaced
-        plain[:20],
-        b"",
-    ]
-    assert _plain_png(plain, None) is not None
-    assert _plain_png(plain, 3) is None
-    assert [_plain_png(content, None) for content in others] == [None] * len(others)
+        plain[:-12] + chunk(b"tEXt", b"") + plain[-12:],
+    ):
+        np.testing.assert_array_equal(decode_picture(content)[0], GRAY[None])
+    seen, _ = decode_picture(encoded(gray, transparency=7))
+    assert seen.tolist() == [[[0, 100, 255], [255, 8, 9]]]
 
 
-def test_a_plain_png_whose_pixels_do_not_unpack_is_refused() -> None:
-    chunk = b"IDAT" + zlib.compress(b"\0 too few")
-    content = encoded(Image.fromarray(GRAY))[:33] + (len(chunk) - 4).to_bytes(4) + chunk
-    content += zlib.crc32(chunk).to_bytes(4) + b"\0\0\0\0IEND\xaeB`\x82"
-    with pytest.raises(ValueError, match="no picture that can be decoded: spng"):
+def test_a_png_whose_pixels_do_not_unpack_is_refused() -> None:
+    content = encoded(Image.fromarray(GRAY))[:33]
+    content += chunk(b"IDAT", zlib.compress(b"\0 too few")) + chunk(b"IEND", b"")
+    with pytest.raises(ValueError, match="no picture that can be read: unrecognized data"):
         decode_picture(content)
+
+
+@everywhere
+@pytest.mark.parametrize(("colour", "values"), [(2, 3), (4, 2), (6, 4)], ids=["RGB", "LA", "RGBA"])
+def test_colours_of_16_bits_are_refused(
+    tmp_path: Path, read: Callable[[Path], object], colour: int, values: int
+) -> None:
+    (tmp_path / "deep.png").write_bytes(png(16, colour, bytes(2 * values)))
+    with pytest.raises(ValueError, match="no picture that can be read: it has 16 bits per colour; save it with 8"):
+        read(tmp_path / "deep.png")
+    (tmp_path / "deep.png").write_bytes(png(8, colour, bytes(values)))
+    open_picture(tmp_path / "deep.png")
 
 
 def test_one_bit_is_black_and_white() -> None:
@@ -148,13 +172,51 @@ def test_resizing_averages() -> None:
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     whole = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)))
     for content in (b"", b"text", whole[: len(whole) // 2]):
-        with pytest.raises(ValueError, match="no picture that can be decoded"):
+        with pytest.raises(ValueError, match="no picture that can be read"):
             decode_picture(content)
+    with pytest.raises(ValueError, match="its values go from -1 to -1; at most 16 bits are expected"):
+        decode_picture(encoded(Image.new("I", (2, 2), -1), "TIFF"))
     with pytest.raises(ValueError, match="floating-point"):
         decode_picture(encoded(Image.new("F", (2, 2), 0.5), "TIFF"))
-    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n")
-    with pytest.raises(ValueError, match="no picture that can be decoded: none of PNG, JPEG, "):
-        decode_picture(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"no picture that can be read: .*No such file"):
+        decode_picture(tmp_path / "none.png")  # one of many in a table: the others may do
+    with pytest.raises(ValueError, match=r"no picture that can be read: .*directory"):
+        decode_picture(tmp_path)
+
+
+@everywhere
+def test_files_that_are_no_pictures_are_refused_in_one_line(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    whole = encoded(Image.effect_noise((64, 64), 50))
+    for name, content in (("empty", b""), ("text", b"no picture"), ("cut", whole[:500])):
+        path = tmp_path / f"{name}.png"
+        path.write_bytes(content)
+        of_file = "" if read is decode_picture else f"{name}.png is "
+        with pytest.raises(ValueError, match=f"{of_file}no picture that can be read: .") as raised:
+            read(path)
+        assert "\n" not in str(raised.value)
+        assert "BytesIO" not in str(raised.value)
+
+
+@pytest.mark.parametrize("reader", sorted(READERS.keys() - {"training"}))
+def test_no_file(tmp_path: Path, reader: str) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no file .*none\.png"):
+        READERS[reader](tmp_path / "none.png")
+
+
+@everywhere
+@pytest.mark.parametrize("suffix", ["png", "eps", "jpg"])
+def test_postscript_never_starts_another_program(
+    tmp_path: Path, read: Callable[[Path], object], suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: started.append(True))
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(COLOUR).save(path, "EPS")
+    with pytest.raises(ValueError, match="no picture that can be read: none of PNG, JPEG, "):
+        read(path)
+    assert not started
+    with Image.open(path) as picture:  # what reading without a list of formats would do
+        assert picture.format == "EPS"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP"])
@@ -180,3 +242,58 @@ def test_grids() -> None:
     ]:
         with pytest.raises(ValueError, match=message):
             decode_grid(values)
+
+
+def test_a_picture_of_a_file_is_opened_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: the top of the scene is on the right of the file
+    picture = Image.new("L", (3, 2))
+    picture.putpixel((0, 1), 255)
+    opened = open_picture(encoded(picture, exif=exif))
+    assert np.array(opened).tolist() == [[255, 0], [0, 0], [0, 0]]
+    assert as_seen(opened).tolist() == [[[255, 0], [0, 0], [0, 0]]]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of some damage
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
+    kept=st.floats(0, 1),
+    head=st.booleans(),
+)
+def test_a_damaged_picture_is_read_or_refused_in_one_line(
+    kind: str, changes: list[tuple[float, int]], kept: float, head: bool
+) -> None:
+    content = bytearray(SAMPLES[kind])
+    for place, value in changes:
+        content[int(place * (min(64, len(content)) if head else len(content)))] = value
+    content = content[: int(len(content) * max(kept, 0.5))] if kept < 0.9 else content
+    try:
+        values, _ = decode_picture(bytes(content))
+    except ValueError as error:
+        reason = str(error)
+    else:
+        assert values.dtype == np.uint8
+        assert values.ndim == 3
+        return
+    assert re.fullmatch("no picture that can be read: .+", reason)  # a dot is no line break
+
+
+SAMPLES = {
+    kind: encoded(Image.fromarray(np.kron(COLOUR, np.ones((8, 8, 1), np.uint8))), kind, **options)
+    for kind in FORMATS
+    for options in [{"exif": Image.Exif()} if kind in ("PNG", "JPEG", "WEBP") else {}]
+}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_is_read(kind: str) -> None:
+    values, _ = decode_picture(SAMPLES[kind])
+    expected = np.kron(COLOUR, np.ones((8, 8, 1))).transpose(2, 0, 1)
+    assert np.abs(values - expected).mean() < (0.5 if kind in ("PNG", "BMP", "TIFF", "PPM", "TGA") else 30)
+
+
+def test_every_suffix_is_of_a_format() -> None:
+    Image.init()
+    assert {Image.EXTENSION[suffix] for suffix in SUFFIXES} == set(FORMATS)

@@ -8,16 +8,26 @@ from pathlib import Path
 import pytest
 import torch
 
-from pixelseq import ModelConfig
-from pixelseq.imaging.text import read_legend, to_text
+from pixelseq.imaging.text import check_text, read_legend, save_text, to_text
+from pixelseq.pixel_format import PixelFormat
 
 
-def test_levels_are_written_as_their_characters() -> None:
-    assert to_text(torch.tensor([[[0, 1, 2], [2, 2, 1]]]), "#-o") == "#-o\noo-\n"
-    with pytest.raises(ValueError, match="has no legend"):
-        to_text(torch.zeros(1, 2, 2), None)
-    with pytest.raises(ValueError, match="the model has 3 channels"):
-        to_text(torch.zeros(3, 2, 2), "#-")
+def test_levels_are_written_as_their_characters(tmp_path: Path) -> None:
+    text = to_text(torch.tensor([[[0, 1, 2], [2, 2, 1]]]), PixelFormat(levels=3, legend="#-ö"))
+    assert text == "#-ö\nöö-\n"
+    save_text(text, tmp_path / "new/map.txt")
+    assert (tmp_path / "new/map.txt").read_bytes() == text.encode()
+
+
+def test_formats_that_are_no_text() -> None:
+    for pixel_format, message in (
+        (PixelFormat(levels=2), "has no legend"),
+        (PixelFormat(3, 2, legend="#-"), "the model has 3 channels"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            check_text(pixel_format)
+        with pytest.raises(ValueError, match=message):
+            to_text(torch.zeros(pixel_format.channels, 2, 2), pixel_format)
 
 
 def test_a_legend_beside_a_data_file(tmp_path: Path) -> None:
@@ -42,11 +52,9 @@ def test_a_file_that_is_no_legend(tmp_path: Path, text: str, message: str) -> No
         read_legend(tmp_path / "maps.parquet")
 
 
-def test_the_configuration_keeps_the_legend() -> None:
-    config = ModelConfig(levels=3, legend="#-ö", pixels="categorical")
-    assert ModelConfig.from_json(config.to_json()) == config
+def test_a_text_that_is_no_legend() -> None:
     with pytest.raises(ValueError, match="expected a text of 3 characters"):
-        ModelConfig(levels=3, legend="#-")
+        PixelFormat(levels=3, legend="#-")
     for legend in ("#-#", "#-\n"):
         with pytest.raises(ValueError, match="must be printable and all different"):
-            ModelConfig(levels=3, legend=legend)
+            PixelFormat(levels=3, legend=legend)

@@ -7,7 +7,6 @@ import torch
 from relations import BLOCKS, compose, mask_a, mask_b, reached, relation, residual
 
 from pixelseq.layers import (
-    CategoricalHead,
     CausalLayer,
     ContextEncoder,
     ConvBlock,
@@ -16,6 +15,7 @@ from pixelseq.layers import (
     MaskedConv,
     ResidualBlock,
     RowLSTM,
+    SoftmaxHead,
 )
 
 SIZES = [(1, 6), (6, 1), (3, 5), (5, 3), (4, 4)]
@@ -79,7 +79,9 @@ def test_step_equals_forward(size: tuple[int, int], name: str) -> None:
     with torch.no_grad():
         for i in range(H):
             for j in range(W):
-                torch.testing.assert_close(layer.step(x[:, i, j], state, j), expected[:, i, j], rtol=0, atol=1e-10)
+                torch.testing.assert_close(
+                    layer.step(x[:, i, j], state, torch.tensor([j])), expected[:, i, j], rtol=0, atol=1e-10
+                )
             layer.end_row(state)
 
 
@@ -93,19 +95,21 @@ def test_encoder_step_equals_forward(size: tuple[int, int]) -> None:
     with torch.no_grad():
         for i in range(H):
             for j in range(W + 1):
-                torch.testing.assert_close(encoder.step(state, j), expected[:, i, j], rtol=0, atol=1e-10)
+                torch.testing.assert_close(
+                    encoder.step(state, torch.tensor([j])), expected[:, i, j], rtol=0, atol=1e-10
+                )
                 if j < W:
-                    encoder.feed(pixels[:, i, j], state, j)
+                    encoder.feed(pixels[:, i, j], state, torch.tensor([j]))
             encoder.end_row(state)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("name", ["categorical-ordinal", "categorical-categorical", "logistic-mixture"])
+@pytest.mark.parametrize("name", ["softmax-ordinal", "softmax-categorical", "logistic-mixture"])
 def test_the_head_sees_the_features_and_the_earlier_colours(channels: int, name: str) -> None:
-    Q = 5 if name == "categorical-categorical" else 1
+    Q = 5 if name == "softmax-categorical" else 1
     mixture = name == "logistic-mixture"
     head = (
-        LogisticMixtureHead(6, channels, 16, 3, 2) if mixture else CategoricalHead(6, channels, Q, 16, 3, ordered=True)
+        LogisticMixtureHead(6, channels, 16, 3, 2) if mixture else SoftmaxHead(6, channels, Q, 16, 3, ordered=True)
     ).double()
     of_colours = torch.zeros(channels, channels, dtype=torch.bool)
     of_features = torch.zeros(channels, 6, dtype=torch.bool)

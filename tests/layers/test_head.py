@@ -11,8 +11,8 @@ from helpers import HEADS
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pixelseq import ModelConfig, PixelRNN
-from pixelseq.layers import CategoricalHead, ExactLinear, Head, LogisticMixtureHead, OrderedLogits, PixelEncoding
+from pixelseq import ModelConfig, PixelFormat, PixelRNN
+from pixelseq.layers import ExactLinear, Head, LogisticMixtureHead, OrderedLogits, PixelEncoding, SoftmaxHead
 
 LEVELS = [2, 5, 17, 256]
 FEATURES = 6
@@ -20,8 +20,8 @@ FEATURES = 6
 
 def build(name: str, channels: int, levels: int) -> Head:
     """A head of that name for ordinal pixels."""
-    if name == "categorical":
-        return CategoricalHead(FEATURES, channels, 1, 16, levels, ordered=True)
+    if name == "softmax":
+        return SoftmaxHead(FEATURES, channels, 1, 16, levels, ordered=True)
     return LogisticMixtureHead(FEATURES, channels, 16, levels, mixtures=5)
 
 
@@ -36,7 +36,7 @@ def test_probabilities_sum_to_one_and_the_closed_form_is_in_the_table(
     head = build(name, channels, levels).to(dtype)
     features = 3 * torch.randn(20, 7, FEATURES, dtype=dtype)
     image = torch.randint(levels, (20, 7, channels))
-    pixels = PixelEncoding(levels, "ordinal").to(dtype)(image)
+    pixels = PixelEncoding(PixelFormat(levels=levels)).to(dtype)(image)
     table = head.log_probs(features, pixels)
     assert table.shape == (20, 7, channels, levels)
     assert (table.double().exp().sum(-1) - 1).abs().max() < tolerance
@@ -98,10 +98,10 @@ def test_autocast_does_not_reach_the_weights_of_logits(kind: type[ExactLinear]) 
 
 def test_only_more_than_two_ordered_levels_have_cosines() -> None:
     for levels, ordered, kind in [(2, True, ExactLinear), (3, True, OrderedLogits), (3, False, ExactLinear)]:
-        head = CategoricalHead(FEATURES, 3, 1, 16, levels, ordered)
+        head = SoftmaxHead(FEATURES, 3, 1, 16, levels, ordered)
         assert {type(last) for last in head.to_outputs} == {kind}
-    assert type(PixelRNN(ModelConfig(levels=9, pixels="categorical")).head.to_outputs[0]) is ExactLinear
-    assert type(PixelRNN(ModelConfig(levels=9)).head.to_outputs[0]) is OrderedLogits
+    assert type(PixelRNN(ModelConfig(PixelFormat(levels=9, kind="categorical"))).head.to_outputs[0]) is ExactLinear
+    assert type(PixelRNN(ModelConfig(PixelFormat(levels=9))).head.to_outputs[0]) is OrderedLogits
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -124,7 +124,7 @@ def test_means_are_linear_in_the_earlier_colours(channels: int) -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", HEADS)
 def test_a_new_model_is_close_to_uniform(name: str, channels: int, levels: int) -> None:
-    model = PixelRNN(ModelConfig(channels=channels, levels=levels, head=name, blocks=()))  # type: ignore[arg-type]
+    model = PixelRNN(ModelConfig(PixelFormat(channels, levels), head=name, blocks=()))  # type: ignore[arg-type]
     images = torch.randint(levels, (8, channels, 8, 8))
     with torch.no_grad():
         assert model.nll(images).mean() < 1.1 * math.log(levels)
@@ -148,9 +148,9 @@ class LargestTensor(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_only_the_categorical_nll_has_an_axis_of_levels(name: str) -> None:
+def test_only_the_softmax_nll_has_an_axis_of_levels(name: str) -> None:
     config = ModelConfig(
-        channels=3, levels=256, hidden=4, blocks=(), context_blocks=0, context_kernel=3, head_features=8,
+        PixelFormat(3, 256), hidden=4, blocks=(), context_blocks=0, context_kernel=3, head_features=8,
         head=name, mixtures=10,
     )  # type: ignore[arg-type]  # fmt: skip
     model = PixelRNN(config)
@@ -158,7 +158,7 @@ def test_only_the_categorical_nll_has_an_axis_of_levels(name: str) -> None:
     with LargestTensor() as seen:
         model.nll(images).sum().backward()
     axis_of_levels = 256 in seen.sides or seen.elements >= images.numel() * 256 // 3
-    assert axis_of_levels == (name == "categorical")
+    assert axis_of_levels == (name == "softmax")
     if name == "logistic_mixture":
         assert seen.elements <= 16 * 64 * 64 * 5 * 10  # the numbers that describe one colour
 
@@ -166,7 +166,7 @@ def test_only_the_categorical_nll_has_an_axis_of_levels(name: str) -> None:
 @pytest.mark.parametrize("levels", [2, 256])
 @pytest.mark.parametrize("name", HEADS)
 def test_bfloat16_autocast_is_close_to_float32(name: str, levels: int) -> None:
-    config = ModelConfig(channels=3, levels=levels, hidden=8, blocks=("row", "diagonal", "conv"), head=name)  # type: ignore[arg-type]
+    config = ModelConfig(PixelFormat(3, levels), hidden=8, blocks=("row", "diagonal", "conv"), head=name)  # type: ignore[arg-type]
     model = PixelRNN(config)
     images = torch.randint(levels, (4, 3, 6, 5))
     means = []

@@ -26,7 +26,7 @@ def renamed(model: PixelRNN, new_name: Tensor) -> PixelRNN:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_renaming_levels_renames_the_likelihoods(channels: int) -> None:
-    model = small_model(2.0, levels=V, channels=channels, pixels="categorical", blocks=("row", "diagonal", "conv"))
+    model = small_model(2.0, levels=V, channels=channels, kind="categorical", blocks=("row", "diagonal", "conv"))
     images, new_name = torch.randint(V, (3, channels, 4, 5)), torch.randperm(V)
     other = renamed(model, new_name)
     torch.testing.assert_close(other.nll(new_name[images]), model.nll(images), rtol=0, atol=1e-12)
@@ -41,7 +41,7 @@ def test_ordinal_pixels_do_have_an_order() -> None:
 
 
 def test_training_on_renamed_levels_takes_the_same_course() -> None:
-    model = small_model(levels=V, pixels="categorical", blocks=("row", "diagonal")).train()
+    model = small_model(levels=V, kind="categorical", blocks=("row", "diagonal")).train()
     images, new_name = torch.randint(V, (20, 4, 1, 4, 5)), torch.randperm(V)
     other = renamed(model, new_name)
 

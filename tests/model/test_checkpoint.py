@@ -14,7 +14,7 @@ from helpers import small_model
 
 from pixelseq import PixelRNN
 from pixelseq.model.checkpoint import newest
-from pixelseq.runtime.files import whole_folder
+from pixelseq.runtime.files import atomic_folder
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "own", [{}, {"pixels": "categorical", "legend": "#-o"}, {"head": "logistic_mixture"}], ids=["", "tiles", "mixture"]
+    "own", [{}, {"kind": "categorical", "legend": "#-o"}, {"head": "logistic_mixture"}], ids=["", "tiles", "mixture"]
 )
 def test_save_load_equal_outputs(tmp_path: Path, own: dict[str, object]) -> None:
     model = small_model(levels=3, channels=3, blocks=("row", "diagonal", "conv"), **own).float()
@@ -56,7 +56,7 @@ def _umask() -> int:
 def test_saving_again_replaces(saved: Path) -> None:
     model = small_model(levels=5).float()
     model.save_pretrained(saved)
-    assert PixelRNN.from_pretrained(saved).config.levels == 5
+    assert PixelRNN.from_pretrained(saved).config.pixel_format.levels == 5
     assert [path.name for path in saved.parent.iterdir()] == ["saved"]
 
 
@@ -77,7 +77,7 @@ def test_a_failed_save_leaves_the_old_folder(saved: Path) -> None:
     before = {path.name: path.read_bytes() for path in saved.iterdir()}
 
     def save_and_fail() -> None:
-        with whole_folder(saved) as beside:
+        with atomic_folder(saved) as beside:
             (beside / "config.json").write_text("{")
             raise OSError("disk full")
 
@@ -89,7 +89,7 @@ def test_a_failed_save_leaves_the_old_folder(saved: Path) -> None:
 
 def test_a_runs_folder_is_read_through(tmp_path: Path) -> None:
     small_model(levels=3).float().save_pretrained(tmp_path / "runs" / "one" / "checkpoint")
-    assert PixelRNN.from_pretrained(tmp_path / "runs" / "one").config.levels == 3
+    assert PixelRNN.from_pretrained(tmp_path / "runs" / "one").config.pixel_format.levels == 3
 
 
 def test_newest(tmp_path: Path) -> None:
@@ -120,7 +120,9 @@ def test_an_unknown_key_and_another_version(saved: Path) -> None:
     config = saved / "config.json"
     fields = json.loads(config.read_text())
     config.write_text(json.dumps(fields | {"colour": 1}))
-    with pytest.raises(ValueError, match=r"config\.json: the configuration has unknown keys: colour"):
+    with pytest.raises(
+        ValueError, match=r"config\.json: the configuration: these fields are unknown or missing: colour"
+    ):
         PixelRNN.from_pretrained(saved)
     config.write_text(json.dumps(fields | {"format_version": 99}))
     with pytest.raises(ValueError, match=r"config\.json: the configuration has format_version 99"):

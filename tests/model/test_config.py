@@ -3,33 +3,61 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pixelseq import ModelConfig
+from pixelseq import ModelConfig, PixelFormat
+
+KINDS = st.builds(
+    PixelFormat,
+    channels=st.integers(1, 9),
+    levels=st.integers(2, 300),
+    kind=st.sampled_from(["ordinal", "categorical"]),
+) | st.text(st.characters(categories=["L", "N"]), min_size=2, max_size=9).filter(lambda t: len(set(t)) == len(t)).map(
+    lambda legend: PixelFormat(1, len(legend), "categorical", legend)
+)
 
 
-@pytest.mark.parametrize("own", [{"pixels": "categorical"}, {"head": "logistic_mixture", "mixtures": 5}])
-def test_round_trip(own: dict[str, Any]) -> None:
-    config = ModelConfig(channels=3, levels=256, blocks=("diagonal", "conv"), dropout=0.1, **own)
+@given(
+    KINDS,
+    st.lists(st.sampled_from(["row", "diagonal", "conv"]), max_size=4),
+    st.integers(1, 99),
+    st.sampled_from([3, 5, 7]),
+    st.floats(0, 0.99),
+    st.booleans(),
+)
+def test_round_trip(
+    pixel_format: PixelFormat, blocks: list[str], hidden: int, kernel: int, dropout: float, mixture: bool
+) -> None:
+    head = "logistic_mixture" if mixture and pixel_format.ordered else "softmax"
+    config = ModelConfig(pixel_format, hidden, tuple(blocks), kernel, dropout=dropout, head=head)  # type: ignore[arg-type]
     assert ModelConfig.from_json(config.to_json()) == config
+
+
+def test_format_version_3_is_read() -> None:
+    text = """{"format_version": 3, "channels": 1, "levels": 3, "hidden": 16, "blocks": ["row"], "context_kernel": 7,
+    "context_blocks": 0, "head_features": 64, "head": "categorical", "mixtures": 10, "pixels": "categorical",
+    "dropout": 0.05, "legend": "#-o"}"""
+    expected = ModelConfig(
+        PixelFormat(1, 3, "categorical", "#-o"), hidden=16, blocks=("row",), context_blocks=0, dropout=0.05
+    )
+    assert ModelConfig.from_json(text) == expected
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"channels": 0}, "channels is 0"),
-        ({"levels": 1}, "levels is 1"),
+        ({"pixel_format": 3}, "pixel_format is 3; expected a PixelFormat"),
         ({"hidden": 2.5}, r"hidden is 2\.5"),
         ({"context_kernel": 4}, "context_kernel is 4; it must be odd"),
         ({"context_kernel": 1}, "context_kernel is 1"),
         ({"blocks": ("row", "colum")}, "'colum'; choose from row, diagonal, conv"),
         ({"blocks": 5}, "blocks is 5"),
-        ({"head": "gaussian"}, "'gaussian'; choose from categorical, logistic_mixture"),
+        ({"head": "gaussian"}, "'gaussian'; choose from softmax, logistic_mixture"),
         ({"mixtures": 0}, "mixtures is 0"),
-        ({"head": "logistic_mixture", "pixels": "categorical"}, "needs ordered levels"),
-        ({"pixels": "nominal"}, "'nominal'; choose from ordinal, categorical"),
+        ({"head": "logistic_mixture", "pixel_format": PixelFormat(kind="categorical")}, "needs ordered levels"),
         ({"dropout": 1.0}, r"dropout is 1\.0"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -42,29 +70,38 @@ def test_a_field_out_of_range_is_named(fields: dict[str, object], message: str) 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"colour": 1}, "unknown keys: colour"),
-        ({"format_version": 99}, "format_version 99; this pixelseq reads 3"),
+        ({"colour": 1}, "unknown or missing: colour"),
+        ({"format_version": 99}, "format_version 99; this pixelseq reads 3 and 4"),
         ({"format_version": None}, "format_version None"),
-        ({"levels": "many"}, "levels is 'many'"),
-        ({"blocks": "row"}, "blocks is 'row'"),
+        ({"format_version": 2}, "format_version 2"),
+        ({"hidden": "many"}, "hidden: Input should be a valid integer"),
+        ({"hidden": 1.5}, "hidden: Input should be a valid integer"),
+        ({"hidden": True}, "hidden: Input should be a valid integer"),
+        ({"blocks": "row"}, "blocks: Input should be a valid"),
+        ({"blocks": ["rows"]}, "'rows'; choose from row, diagonal, conv"),
+        ({"pixel_format": {"channels": 1, "levels": 3, "kind": "ordinal"}}, "missing: pixel_format.legend"),
+        ({"pixel_format": None}, "pixel_format: Input should be"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_json_that_is_no_configuration(change: dict[str, object], message: str) -> None:
     fields = json.loads(ModelConfig().to_json()) | change
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         ModelConfig.from_json(json.dumps(fields))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_missing_key_is_named() -> None:
     fields = json.loads(ModelConfig().to_json())
     del fields["hidden"]
-    with pytest.raises(ValueError, match="lacks keys: hidden"):
+    with pytest.raises(ValueError, match="unknown or missing: hidden"):
         ModelConfig.from_json(json.dumps(fields))
 
 
-def test_text_that_is_not_json() -> None:
-    with pytest.raises(ValueError, match="not JSON"):
-        ModelConfig.from_json("{")
-    with pytest.raises(ValueError, match="a JSON list"):
-        ModelConfig.from_json("[]")
+NO_OBJECTS = ["{", "[]", "", "3", "[" * 100_000, '{"a":' * 100_000, '{"hidden": ' + "9" * 100_000 + "}"]
+
+
+@pytest.mark.parametrize("text", NO_OBJECTS, ids=lambda text: f"{text[:3]}-{len(text)}")
+def test_text_that_is_no_json_object(text: str) -> None:
+    with pytest.raises(ValueError, match="the configuration"):
+        ModelConfig.from_json(text)

@@ -9,11 +9,10 @@ import torch
 from helpers import ragged, small_model
 
 from pixelseq import Likelihood, evaluate
-from pixelseq.model.likelihood import image_nats
 
 
 def test_a_batch_size_below_one_is_refused() -> None:
-    with pytest.raises(ValueError, match="batch_size is -1"):
+    with pytest.raises(ValueError, match="`batch_size` is -1"):
         evaluate(small_model(), ragged(2, 2), batch_size=-1)
 
 
@@ -55,10 +54,10 @@ def test_evaluate_takes_mixed_widths_and_large_images_few_at_a_time(monkeypatch:
     model = small_model(2.0, levels=4)
     images = [torch.randint(4, (1, 1 + k % 3, 1 + k % 4), dtype=torch.uint8) for k in range(13)]
     one_by_one = sum(model.nll(image[None]).sum().item() for image in images)
-    monkeypatch.setattr("pixelseq.model.likelihood.MOST_PIXELS", 7)
+    monkeypatch.setattr("pixelseq.model.likelihood.MAX_PIXELS", 7)
     sizes = []
-    nll = model.nll
-    monkeypatch.setattr(model, "nll", lambda levels: sizes.append(levels.shape) or nll(levels))
+    nll = model.checked_nll
+    monkeypatch.setattr(model, "checked_nll", lambda levels: sizes.append(levels.shape) or nll(levels))
     assert evaluate(model, images).nll_nats == pytest.approx(one_by_one, rel=1e-12)
     assert max(B * H * W for B, _, H, W in sizes) in range(6, 13)  # an image of 12 pixels is alone
     assert sum(B for B, *_ in sizes) == 13
@@ -70,8 +69,3 @@ def test_evaluate_leaves_dropout_out_and_restores_the_mode() -> None:
     images = ragged(3, 2)
     assert evaluate(model, images) == evaluate(model, images)
     assert model.training
-
-
-def test_image_nats_ignores_rows_below_the_image() -> None:
-    nats = torch.arange(12.0).view(2, 1, 3, 2)
-    assert image_nats(nats, torch.tensor([1, 2])).tolist() == [0 + 1, 6 + 7 + 8 + 9]

@@ -8,7 +8,7 @@ from helpers import HEADS, all_images, small_model
 from relations import BLOCKS, compose, mask_a, mask_b, reached, relation, residual
 from torch import Tensor
 
-from pixelseq import ModelConfig, PixelRNN, complete, evaluate, sample
+from pixelseq import ModelConfig, PixelFormat, PixelRNN, complete, evaluate, sample
 
 SIZES = [(1, 4), (4, 1), (2, 4), (4, 2), (1, 1)]
 STACKS: list[tuple[str, ...]] = [(), ("conv",), ("row",), ("diagonal",), ("row", "diagonal", "conv")]
@@ -64,7 +64,7 @@ def test_a_diagonal_block_sees_every_earlier_value(size: tuple[int, int], blocks
 
 
 def test_categorical_pixels_see_every_earlier_value() -> None:
-    model = small_model(channels=3, blocks=("diagonal",), pixels="categorical", levels=3, hidden=6, head_features=16)
+    model = small_model(channels=3, blocks=("diagonal",), kind="categorical", levels=3, hidden=6, head_features=16)
     assert torch.equal(values_reached(model, 3, 2, 3), torch.ones(18, 18).tril(-1).bool())
 
 
@@ -73,13 +73,13 @@ def test_categorical_pixels_see_every_earlier_value() -> None:
     [(2, 1, 2, 3), (2, 1, 3, 2), (3, 1, 2, 2), (2, 3, 1, 2), (2, 4, 2, 1), (2, 1, 1, 6), (2, 1, 6, 1)],
 )
 @pytest.mark.parametrize(
-    ("pixels", "head"), [("ordinal", "categorical"), ("categorical", "categorical"), ("ordinal", "logistic_mixture")]
+    ("kind", "head"), [("ordinal", "softmax"), ("categorical", "softmax"), ("ordinal", "logistic_mixture")]
 )
 def test_probabilities_of_all_images_sum_to_one(
-    levels: int, channels: int, height: int, width: int, pixels: str, head: str
+    levels: int, channels: int, height: int, width: int, kind: str, head: str
 ) -> None:
     blocks = ("row", "diagonal", "conv")
-    model = small_model(2.0, levels=levels, channels=channels, pixels=pixels, head=head, blocks=blocks)
+    model = small_model(2.0, levels=levels, channels=channels, kind=kind, head=head, blocks=blocks)
     images = all_images(levels, channels, height, width)
     likelihoods = (-model.nll(images).sum((1, 2, 3))).exp()
     assert likelihoods.sum().item() == pytest.approx(1, abs=1e-12)
@@ -173,7 +173,9 @@ def test_the_papers_mnist_net() -> None:
     """7 Diagonal BiLSTM layers of h = 16 (van den Oord et al. 2016, tables 1 and 4), counted by hand."""
     h, head, levels = 16, 64, 2
     model = PixelRNN(
-        ModelConfig(levels=levels, hidden=h, blocks=("diagonal",) * 7, context_blocks=0, head_features=head)
+        ModelConfig(
+            PixelFormat(levels=levels), hidden=h, blocks=("diagonal",) * 7, context_blocks=0, head_features=head
+        )
     )
     first = 2 * h * (24 * 2 + 1)  # 7x7 mask A keeps 24 taps; input: value and inside; bias
     input_to_state = 2 * 4 * h * (2 * h + 1)  # 1x1, 2h -> 4h, both directions

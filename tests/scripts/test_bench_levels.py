@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from benchmarks.bench_levels import Seen, chain, pair_counts
 
-from pixelseq import ModelConfig, PixelRNN
+from pixelseq import ModelConfig, PixelFormat, PixelRNN
 
 MAP = np.array([[0, 1, 1], [2, 0, 1]], np.uint8)
 
@@ -49,7 +49,7 @@ def test_the_last_line_is_json(tmp_path: Path) -> None:
     random = np.random.Generator(np.random.Philox(3))
     lines = [json.dumps({"tiles": random.integers(3, size=(5 + k, 4)).tolist()}) for k in range(6)]
     (tmp_path / "maps.jsonl").write_text("\n".join(lines))
-    PixelRNN(ModelConfig(levels=3, pixels="categorical", hidden=4, blocks=())).save_pretrained(tmp_path / "m")
+    PixelRNN(ModelConfig(PixelFormat(1, 3, "categorical"), hidden=4, blocks=())).save_pretrained(tmp_path / "m")
     script = Path(__file__).parents[1] / "benchmarks/bench_levels.py"
     arguments = ["--checkpoint", tmp_path / "m", "--data", tmp_path / "maps.jsonl"]
     environment = {**os.environ, "HF_DATASETS_CACHE": str(tmp_path / "cache")}

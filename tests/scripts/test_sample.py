@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from helpers import shows
 from PIL import Image
 
-from pixelseq import ModelConfig, PixelRNN, sample
+from pixelseq import ModelConfig, PixelFormat, PixelRNN, sample
 from pixelseq.imaging.palette import UNKNOWN_COLOUR
 from pixelseq.imaging.pictures import read_image, sample_sheet
 
+FORMAT = PixelFormat(levels=4)
 SCRIPT = Path(__file__).parents[2] / "sample/run.py"
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -28,7 +29,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an untrained model of gray pictures in runs/gray."""
     folder = tmp_path_factory.mktemp("gray")
-    config = ModelConfig(levels=4, hidden=4, blocks=("diagonal",), context_blocks=0, head_features=4)
+    config = ModelConfig(FORMAT, hidden=4, blocks=("diagonal",), context_blocks=0, head_features=4)
     PixelRNN(config).save_pretrained(folder / "runs/gray/checkpoint")
     return folder
 
@@ -45,7 +46,7 @@ def test_one_picture_is_written_row_by_row_in_its_own_size(folder: Path) -> None
     printed = run(folder, "--height", 5000, "--width", 6, "--seed", 3, "--out", "one.png")  # tall: one by default
     assert printed == "wrote an image of 5000 rows to one.png\n"
     expected = sample(PixelRNN.from_pretrained(folder / "runs/gray"), 1, 5000, 6, seed=3)
-    assert torch.equal(read_image(folder / "one.png", 1, 4).long(), expected[0])
+    assert shows(folder / "one.png", expected[0], FORMAT)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
@@ -66,7 +67,7 @@ def test_a_strip_that_is_stopped_holds_its_first_rows(folder: Path, number: sign
     rows = int(said[1])
     assert rows > 1000
     expected = sample(PixelRNN.from_pretrained(folder / "runs/gray"), 1, rows, 8)
-    assert torch.equal(read_image(folder / f"{number}/strip.png", 1, 4).long(), expected[0])
+    assert shows(folder / f"{number}/strip.png", expected[0], FORMAT)
 
 
 @pytest.mark.parametrize("out", ["all.png", "all.npy", "each"])
@@ -88,7 +89,7 @@ def test_more_processes_than_images(folder: Path) -> None:
 def test_an_animation_draws_the_sheet_row_by_row(folder: Path) -> None:
     arguments = ["--num", 3, "--height", 9, "--width", 4, "--out", "sheet.png", "--animate", "drawing.webp"]
     assert "in 10 frames to drawing.webp" in run(folder, *arguments)
-    expected = sample_sheet(sample(PixelRNN.from_pretrained(folder / "runs/gray"), 3, 9, 4), 4, 16)
+    expected = sample_sheet(sample(PixelRNN.from_pretrained(folder / "runs/gray"), 3, 9, 4), FORMAT, 16)
     with Image.open(folder / "drawing.webp") as animation:
         assert animation.n_frames == 10  # type: ignore[attr-defined]
         for shown in range(10):
@@ -104,4 +105,4 @@ def test_a_tall_animation_has_few_frames(folder: Path) -> None:
     run(folder, "--num", 1, "--height", 200, "--width", 4, "--out", "tall.png", "--animate", "tall.webp")
     with Image.open(folder / "tall.webp") as animation:
         assert animation.n_frames == 61  # type: ignore[attr-defined]
-    assert read_image(folder / "tall.png", 1, 4).shape == (1, 200, 4)
+    assert read_image(folder / "tall.png", FORMAT).shape == (1, 200, 4)

@@ -14,8 +14,8 @@ import torch
 from accelerate import Accelerator
 from helpers import ragged, small_model
 
-from pixelseq.data import collate
-from pixelseq.training import ImageNats, backward
+from pixelseq.model.batch import Batch
+from pixelseq.training.gradients import ImageNats, backward
 
 # 7 images of 1 to 4 rows and two widths: two processes get 4 and 3 images, and unlike numbers of values. Of the batch
 # of one image, the second process gets none.
@@ -24,16 +24,17 @@ import json
 import torch
 from accelerate import Accelerator
 from helpers import ragged, small_model
-from pixelseq.training import ImageNats, backward, evaluate_shared, total
+from pixelseq.data import Images, Store
+from pixelseq.training.gradients import ImageNats, backward, evaluate_shared, sum_over_processes
 
 torch.manual_seed(0)
 model, images = small_model(2.0, levels=4), ragged(5, 4) + [image[:, :, :2] for image in ragged(2, 4)]
 accelerator = Accelerator(cpu=True)
 network = accelerator.prepare(ImageNats(model))
 share = images[accelerator.process_index :: accelerator.num_processes]
-seen = total(accelerator, backward(accelerator, network, share))
+seen = sum_over_processes(accelerator, backward(accelerator, network, share)[0])
 backward(accelerator, network, images[:1][accelerator.process_index :: accelerator.num_processes])
-held_out = evaluate_shared(accelerator, model, images)
+held_out = evaluate_shared(accelerator, model, Images.of(Store.of(images)))
 gradient = torch.cat([parameter.grad.flatten() for parameter in model.parameters()]).tolist()
 if accelerator.is_main_process:
     sums = {"seen": vars(seen), "held_out": vars(held_out)}
@@ -46,7 +47,7 @@ accelerator.end_training()
 def test_padding_changes_neither_loss_nor_gradient() -> None:
     model = small_model(2.0, levels=4)
     images = ragged(5, 4)
-    ImageNats(model)(*collate(images)).sum().backward()
+    ImageNats(model)(Batch.of(images)).sum().backward()
     together = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
     model.zero_grad()
     for image in images:
@@ -86,7 +87,7 @@ def test_two_processes_have_the_gradient_and_the_likelihood_of_one(tmp_path: Pat
 def test_a_batch_of_mixed_widths_has_the_gradient_of_its_images() -> None:
     model, images = small_model(2.0, levels=4), [*ragged(4, 4), *(image[:, :, :2] for image in ragged(3, 4))]
     accelerator = Accelerator(cpu=True)
-    sums = backward(accelerator, ImageNats(model), images)
+    sums, _ = backward(accelerator, ImageNats(model), images)
     together = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
     model.zero_grad()
     values = sum(image.numel() for image in images)
@@ -103,7 +104,50 @@ def test_a_batch_in_parts_has_its_gradient() -> None:
     gradients = []
     for accumulate in (1, 3, 7, 9):
         model.zero_grad()
-        sums = backward(accelerator, ImageNats(model), images, accumulate)
+        sums, _ = backward(accelerator, ImageNats(model), images, accumulate)
         gradients.append(torch.cat([sums, *(p.grad.flatten() for p in model.parameters() if p.grad is not None)]))
     for gradient in gradients[1:]:
         torch.testing.assert_close(gradient, gradients[0], rtol=1e-9, atol=1e-9)
+
+
+def test_levels_that_the_model_does_not_have_are_refused() -> None:
+    with pytest.raises(ValueError, match="levels from 9 to 9; the model has 4 levels"):
+        backward(Accelerator(cpu=True), ImageNats(small_model(levels=4)), [torch.full((1, 2, 3), 9)])
+
+
+def test_a_loss_that_is_not_finite_makes_the_gradient_so() -> None:
+    model, accelerator = small_model(2.0, levels=4), Accelerator(cpu=True)
+    network = ImageNats(model)
+    backward(accelerator, network, ragged(3, 4))
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters() if parameter.grad is not None)
+    network.forward = lambda batch: (
+        torch.full((len(batch.levels),), torch.inf) + 0 * model.head.to_outputs[0].bias.sum()
+    )
+    backward(accelerator, network, ragged(3, 4))
+    gradient = model.head.to_outputs[0].bias.grad
+    assert gradient is not None
+    assert not gradient.isfinite().any()
+
+
+def test_processes_tell_each_other_everything_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, accelerator = small_model(2.0, levels=4), Accelerator(cpu=True)
+    told: list[torch.Tensor] = []
+    other = torch.tensor([[70.0, 2, 0, 1]], dtype=torch.float64)  # another process has 70 values in 2 parts
+
+    def gather(tensor: torch.Tensor) -> torch.Tensor:
+        told.append(tensor)
+        return torch.cat([tensor, other])
+
+    monkeypatch.setattr(accelerator, "gather", gather)
+    images = ragged(3, 4)
+    sums, flags = backward(accelerator, ImageNats(model), images, flags=(False, False))
+    values = sum(image.numel() for image in images)
+    assert flags == [False, True]
+    assert [tensor.tolist() for tensor in told] == [[[values, 1, 0, 0]]]
+    assert sums.tolist()[1:] == [3, values]
+    found = torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
+    model.zero_grad()
+    (sum(model.nll(image[None]).sum() for image in images) / (values + 70)).backward()  # type: ignore[union-attr]
+    torch.testing.assert_close(
+        found, torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
+    )

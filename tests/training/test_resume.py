@@ -20,8 +20,7 @@ SMALL = "--batch-size 6 --model.hidden 4 --model.blocks row --model.context-bloc
 FLAGS = f"--steps 12 --save-every 3 --validate-every 4 --keep 9 {SMALL}".split()
 KILLED = """
 import os, runpy, signal, sys
-import pixelseq.training
-from pixelseq.training import run_state, saved_state
+from pixelseq.training import average, gradients, pictures, saved_state
 
 where, count, sys.argv = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 if "FLOAT16" in os.environ:  # its scaler on a CPU, with gradients that overflow until the scale is 8
@@ -42,16 +41,15 @@ if "FLOAT16" in os.environ:  # its scaler on a CPU, with gradients that overflow
 if "SHARDED" in os.environ:  # accelerate shards on other devices than CPUs: it takes these for such
     from accelerate import PartialState
     from accelerate.utils import DistributedType
-    from torch.distributed.tensor import DTensor
 
     PartialState(cpu=True)
     PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
-    whole = run_state.whole
-    def whole_of_shards(model):
+    whole = average.WeightAverage.whole
+    def whole_of_shards(self):
         print("shards are put together", file=sys.stderr)
-        assert all(isinstance(parameter, DTensor) for parameter in model.parameters())
-        return whole(model)
-    run_state.whole = whole_of_shards
+        assert self.shards is not None or self.averaged.n_averaged == 0
+        return whole(self)
+    average.WeightAverage.whole = whole_of_shards
 calls = 0
 def killing(function):
     def wrapped(*arguments, **named):
@@ -62,12 +60,11 @@ def killing(function):
         return function(*arguments, **named)
     return wrapped
 if where == "step":
-    pixelseq.training.backward = killing(pixelseq.training.backward)
+    gradients.backward = killing(gradients.backward)
 elif where == "finish":
-    pixelseq.training.draw_pictures = killing(pixelseq.training.draw_pictures)
+    pictures.draw_pictures = killing(pictures.draw_pictures)
 else:  # inside the writing of a state, of three files each
     saved_state.safetensors.torch.save = killing(saved_state.safetensors.torch.save)
-sys.path.insert(0, os.path.dirname(sys.argv[0]))
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -271,7 +268,7 @@ def test_sharded_processes_have_the_weights_of_others_and_go_on(
     ("flags", "steps"),
     [
         ("--patience 1 --learning-rate 1e-30", 4),  # which changes no weight: the second validation is no better
-        ("--minutes 0.0001", 1),
+        ("--minutes 0.000001", 1),
         ("--target-nats 999", 2),
         ("--target-bits-per-dim 9", 2),
     ],

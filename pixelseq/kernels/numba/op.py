@@ -18,26 +18,19 @@ from torch import Tensor
 from pixelseq.kernels.numba.simd import LANES
 from pixelseq.kernels.scan_op import empty_results, register
 
-SHARED = (
-    "numba/simd.py",
-    "numba/activations.py",
-    "numba/cell.py",
-    "pixel_walk/layers.py",
-    "pixel_walk/distributions.py",
-)
-"""Files whose functions are compiled into every kernel."""
 ONE_AT_A_TIME = threading.Lock()
 """Some of Numba's threading layers end the process when two Python threads start kernels at once."""
 
 
 def kernel(function: Callable[..., None]) -> Any:
-    """Compiles a kernel that runs on several threads, cached on disk until its file or a shared one changes.
+    """Compiles a kernel that runs on several threads, cached on disk until a file that it is made of changes.
 
     Numba looks for changes only in the file of the kernel itself, so the name that it is cached under carries a digest
-    of the shared files.
+    of all files beside it and beside this one.
     """
-    digest = hashlib.sha256(b"".join((Path(__file__).parents[1] / name).read_bytes() for name in SHARED)).hexdigest()
-    function.__qualname__ += f"_{digest[:12]}"
+    folders = dict.fromkeys((Path(__file__).parent, Path(function.__code__.co_filename).parent))
+    files = [file for folder in folders for file in sorted(folder.glob("*.py"))]
+    function.__qualname__ += f"_{hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()[:12]}"
     return numba.njit(parallel=True, cache=True, error_model="numpy")(function)
 
 

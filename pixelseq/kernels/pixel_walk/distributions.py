@@ -1,4 +1,5 @@
-"""Distributions of one value and draws from them, for Numba; the definitions are `layers/head.py` and `Draw`."""
+"""Distributions of one value and draws from them, for Numba; the definitions are
+`layers/head.py` and `SamplingOptions`."""
 
 # mypy: disable-error-code="no-untyped-def"
 

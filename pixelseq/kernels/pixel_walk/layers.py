@@ -1,9 +1,12 @@
 """One pixel of each layer for Numba: features in, features out, from a flat state of one image.
 
 Arrays are flat and contiguous; every vector of features is padded with zeros to a multiple of LANES, which stay zero.
-`w` holds the weights of a model, `s` the state of an image, both addressed by the offsets that a layer's parameters
-give (`pixelseq/compiled_model.py` lays them out); x is the residual stream, `scratch` anything.
+`w` holds the weights of a model, `s` the state of an image, both addressed by the offsets in the block's record `p`
+(`layout.py`); x is the residual stream, `scratch` anything.
 Letters: F features of the stream, D hidden, G = 4D gates, all padded; W1 columns, the empty one included.
+
+`NAME_layer(p, w, s, column, x, scratch)` is a kind of layer: it writes its hidden features at `column` to the first D
+numbers of the scratch. After the last column, at W1, it is called once more, to close the row.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -15,8 +18,8 @@ from numba import njit
 
 from pixelseq.kernels.numba.activations import sigmoid, tanh
 from pixelseq.kernels.numba.simd import LANES, broadcast, constant, fma, load, store, where_greater
+from pixelseq.kernels.pixel_walk.layout import COLUMNS, FEATURES, HIDDEN, PROJECT, STATE, WEIGHT
 
-CONV, ROW, DIAGONAL = 0, 1, 2
 ZERO, ONE, TWO, THREE = np.int64(0), np.int64(1), np.int64(2), np.int64(3)
 """As arguments; for a plain number Numba compiles the called function again, which takes a third of the whole time."""
 
@@ -139,76 +142,79 @@ def shift_rows(s, window, width, features, rows):
 
 
 @njit(error_model="numpy")
-def block_step(p, w, s, column, x, scratch):
-    """Adds a residual block's output at `column` to the stream x [F].
-
-    Args:
-        p: parameters: kind, F, D, weights of the layer, of the state-to-state product, of the projection, offset of
-            the state, W1.
-    """
-    kind, F, D, layer, state_to_state, project, at, W1 = p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]
-    G = 4 * D
-    h, gates = ZERO, D  # in scratch
-    if kind == CONV:
-        relu(scratch, gates, x, ZERO, F)
-        copy(scratch, h, w, layer, D)
-        add_product(scratch, h, scratch, gates, F, w, layer + D, D)
-        relu(s, at + ((W1 + 2) + column + 1) * D, scratch, h, D)
-        masked_conv(scratch, gates, s, at, W1 + 2, D, TWO, THREE, TWO, column, w, layer + D + F * D, D)
-        relu(scratch, h, scratch, gates, D)
-    elif kind == ROW:
-        copy(s, at + (column + 1) * F, x, ZERO, F)
-        masked_conv(scratch, gates, s, at, W1 + 2, F, ONE, THREE, TWO, column, w, layer, G)
-        above = at + (W1 + 2) * F
-        row = above + (W1 + 2) * D
-        cell = row + W1 * D
-        add_product(scratch, gates, s, above + column * D, 3 * D, w, state_to_state, G)
-        lstm_cell(scratch, gates, s, cell + column * D, scratch, h, D)
-        copy(s, row + column * D, scratch, h, D)
-    else:
-        copy(scratch, gates, w, layer, 2 * G)
-        add_product(scratch, gates, x, ZERO, F, w, layer + 2 * G, 2 * G)
-        left_row = at
-        left_hidden = left_row + W1 * D
-        left_cell = left_hidden + D
-        right_row = left_cell + D
-        right_gates = right_row + W1 * D
-        copy(s, right_gates + column * G, scratch, gates + G, G)
-        add_product(scratch, gates, s, left_row + column * D, D, w, state_to_state, G)
-        add_product(scratch, gates, s, left_hidden, D, w, state_to_state + D * G, G)
-        lstm_cell(scratch, gates, s, left_cell, s, left_hidden, D)
-        copy(s, left_row + column * D, s, left_hidden, D)
-        for d in range(0, D, LANES):
-            store(scratch, h + d, load(s, left_hidden + d) + load(s, right_row + column * D + d))
-    for f in range(0, F, LANES):
-        store(x, f, load(x, f) + load(w, project + f))
-    add_product(x, ZERO, scratch, h, D, w, project + F, F)
+def conv_layer(p, w, s, column, x, scratch):
+    """A 1x1 and a 3x3 mask B convolution; see `ConvBlock`."""
+    F, D, W1 = p[FEATURES], p[HIDDEN], p[COLUMNS]
+    reduce_bias, reduce, conv = p[WEIGHT], p[WEIGHT + 1], p[WEIGHT + 2]
+    window = p[STATE]
+    if column == W1:
+        shift_rows(s, window, W1 + 2, D, TWO)
+        return
+    relu(scratch, D, x, ZERO, F)
+    copy(scratch, ZERO, w, reduce_bias, D)
+    add_product(scratch, ZERO, scratch, D, F, w, reduce, D)
+    relu(s, window + ((W1 + 2) + column + 1) * D, scratch, ZERO, D)
+    masked_conv(scratch, D, s, window, W1 + 2, D, TWO, THREE, TWO, column, w, conv, D)
+    relu(scratch, ZERO, scratch, D, D)
 
 
 @njit(error_model="numpy")
-def block_end_row(p, w, s, scratch):
-    """Closes the current row of a residual block, with the parameters of `block_step`."""
-    kind, F, D, state_to_state, at, W1 = p[0], p[1], p[2], p[4], p[6], p[7]
+def row_layer(p, w, s, column, x, scratch):
+    """A Row LSTM; see `RowLSTM`."""
+    F, D, W1 = p[FEATURES], p[HIDDEN], p[COLUMNS]
+    input_to_state, state_to_state = p[WEIGHT], p[WEIGHT + 2]
+    window, above, row, cell = p[STATE], p[STATE + 1], p[STATE + 2], p[STATE + 3]
+    if column == W1:
+        shift_rows(s, window, W1 + 2, F, ONE)
+        copy(s, above + D, s, row, W1 * D)
+        return
+    gates, G = D, 4 * D  # in the scratch
+    copy(s, window + (column + 1) * F, x, ZERO, F)
+    masked_conv(scratch, gates, s, window, W1 + 2, F, ONE, THREE, TWO, column, w, input_to_state, G)
+    add_product(scratch, gates, s, above + column * D, 3 * D, w, state_to_state, G)
+    lstm_cell(scratch, gates, s, cell + column * D, scratch, ZERO, D)
+    copy(s, row + column * D, scratch, ZERO, D)
+
+
+@njit(error_model="numpy")
+def diagonal_layer(p, w, s, column, x, scratch):
+    """A Diagonal BiLSTM, whose direction from the right runs when its row is closed; see `DiagonalBiLSTM`."""
+    F, D, W1 = p[FEATURES], p[HIDDEN], p[COLUMNS]
+    bias, input_to_state, state_to_state = p[WEIGHT], p[WEIGHT + 1], p[WEIGHT + 2]
+    left_row, left_hidden, left_cell = p[STATE], p[STATE + 1], p[STATE + 2]
+    right_row, right_gates = p[STATE + 3], p[STATE + 4]
     G = 4 * D
-    if kind == CONV:
-        shift_rows(s, at, W1 + 2, D, TWO)
-    elif kind == ROW:
-        shift_rows(s, at, W1 + 2, F, ONE)
-        above = at + (W1 + 2) * F
-        copy(s, above + D, s, above + (W1 + 2) * D, W1 * D)
-    else:
-        left_hidden = at + W1 * D
-        right_row = left_hidden + 2 * D
-        right_gates = right_row + W1 * D
-        hidden, cell = ZERO, D  # in scratch
+    if column == W1:
+        hidden, cell = ZERO, D  # in the scratch
         for d in range(2 * D):
             scratch[d] = 0
         above = state_to_state + 2 * D * G
-        for column in range(W1 - 1, -1, -1):
-            gates = right_gates + column * G
-            add_product(s, gates, s, right_row + column * D, D, w, above, G)
+        for j in range(W1 - 1, -1, -1):
+            gates = right_gates + j * G
+            add_product(s, gates, s, right_row + j * D, D, w, above, G)
             add_product(s, gates, scratch, hidden, D, w, above + D * G, G)
             lstm_cell(s, gates, scratch, cell, scratch, hidden, D)
-            copy(s, right_row + column * D, scratch, hidden, D)
-        for d in range(2 * D):
+            copy(s, right_row + j * D, scratch, hidden, D)
+        for d in range(D):
             s[left_hidden + d] = 0
+            s[left_cell + d] = 0
+        return
+    gates = D  # in the scratch
+    copy(scratch, gates, w, bias, 2 * G)
+    add_product(scratch, gates, x, ZERO, F, w, input_to_state, 2 * G)
+    copy(s, right_gates + column * G, scratch, gates + G, G)
+    add_product(scratch, gates, s, left_row + column * D, D, w, state_to_state, G)
+    add_product(scratch, gates, s, left_hidden, D, w, state_to_state + D * G, G)
+    lstm_cell(scratch, gates, s, left_cell, s, left_hidden, D)
+    copy(s, left_row + column * D, s, left_hidden, D)
+    for d in range(0, D, LANES):
+        store(scratch, d, load(s, left_hidden + d) + load(s, right_row + column * D + d))
+
+
+@njit(error_model="numpy")
+def add_projection(p, w, x, scratch):
+    """Adds the layer's hidden features, mapped back to F, to the stream x [F]."""
+    F, D, project = p[FEATURES], p[HIDDEN], p[PROJECT]
+    for f in range(0, F, LANES):
+        store(x, f, load(x, f) + load(w, project + f))
+    add_product(x, ZERO, scratch, ZERO, D, w, project + F, F)

@@ -10,45 +10,96 @@ Shapes: N images, C colours, W columns of the stretch, Q numbers a colour value,
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
+from numba import njit, prange
 
 from pixelseq.kernels.numba.op import kernel
+from pixelseq.kernels.pixel_walk import layers
 from pixelseq.kernels.pixel_walk.distributions import draw, log_softmax, mixture_log_probs
-from pixelseq.kernels.pixel_walk.layers import (
-    ZERO,
-    add_product,
-    block_end_row,
-    block_step,
-    copy,
-    masked_conv,
-    relu,
-    shift_rows,
+from pixelseq.kernels.pixel_walk.layers import ZERO, add_product, add_projection, copy, masked_conv, relu, shift_rows
+from pixelseq.kernels.pixel_walk.layout import (
+    COLOURS,
+    FIRST,
+    FROM_EARLIER,
+    FROM_FEATURES,
+    HEAD_HIDDEN,
+    INPUTS,
+    KERNEL,
+    KIND,
+    LAYERS,
+    LEVELS,
+    MIXTURES,
+    OUTPUTS,
+    ROWS,
+    SCRATCH,
+    STREAM,
+    TO_OUTPUTS,
+    WIDTH,
 )
 
 
+def _dispatch(functions, kind=0):
+    """One compiled function for layers of all kinds, which calls the one of the block's own kind."""
+    function = functions[0]
+    if len(functions) == 1:
+        return function
+    others = _dispatch(functions[1:], kind + 1)
+
+    @njit(error_model="numpy")
+    def chosen(p, w, s, column, x, scratch):
+        if p[KIND] == kind:
+            function(p, w, s, column, x, scratch)
+        else:
+            others(p, w, s, column, x, scratch)
+
+    return chosen
+
+
+layer = _dispatch([getattr(layers, f"{name}_layer") for name in LAYERS])
+
+
 @kernel
-def walk(model, blocks, head, weights, table, state, first, given, known, uniform, settings, levels, nats, features):
+def walk(
+    net,
+    blocks,
+    head,
+    weights,
+    table,
+    state,
+    first,
+    uniform,
+    given,
+    known,
+    scored,
+    temperature,
+    top_k,
+    top_p,
+    levels,
+    nats,
+    features,
+):
     """Walks columns `first` to `first` + W - 1 of the current row, and closes the row after its last one.
 
     Args:
-        model: F, C, V, columns of the image; the first convolution's offset in `weights`, kernel, rows and features in;
-            components of a mixture head (0: categorical); size of the scratch.
-        blocks: [blocks, 8], parameters of `block_step`.
-        head: [C, 5], offsets in `weights` of from_features, from_earlier and to_outputs; the widths, padded, of the
-            outputs and of the hidden layer.
+        net: the net's record; see `layout.py`.
+        blocks: [blocks, BLOCK_SIZE], the records of the trunk's blocks.
+        head: [C, COLOUR_SIZE], the records of the head's colours.
         weights: all of them.
         table: [V, Q], what a level looks like.
         state: [N, size], written.
         first: the first column.
+        uniform: [N, W, C], float64 in [0, 1).
         given: [N, W, C], levels of known pixels.
         known: [N, W], whether a pixel is known.
-        uniform: [N, W, C], float64 in [0, 1).
-        settings: temperature, top_k, top_p, and whether known values are scored (1) or only entered (0).
+        scored: whether known values get nats, too.
+        temperature: see `SamplingOptions`, as the two that follow.
+        top_k: whole number.
+        top_p: share.
         levels: [N, W, C], written: given or drawn.
         nats: [N, W, C], written: of each value under the model; 0 where it is known and not scored.
         features: [N, F], written: the stream at the last pixel.
     """
-    F, C, V, width, conv, K, R, X, mixtures, size = model
+    F, C, V, width, conv = net[STREAM], net[COLOURS], net[LEVELS], net[WIDTH], net[FIRST]
+    K, R, X, mixtures, size = net[KERNEL], net[ROWS], net[INPUTS], net[MIXTURES], net[SCRATCH]
     N, W = known.shape
     Q = table.shape[1]
     padded = width + 1 + 2 * (K // 2)
@@ -56,31 +107,37 @@ def walk(model, blocks, head, weights, table, state, first, given, known, unifor
         s = state[b]
         x = features[b]
         scratch = np.zeros(size, weights.dtype)
-        log_probs = np.empty(max(V, head[C - 1, 3]))
+        log_probs = np.empty(max(V, head[C - 1, OUTPUTS]))
         earlier = np.zeros(C * Q, weights.dtype)
         for n in range(W + (first + W == width)):
             column = first + n
             masked_conv(x, ZERO, s, ZERO, padded, X, R, K, K // 2, column, weights, conv, F)
             for k in range(len(blocks)):
-                block_step(blocks[k], weights, s, column, x, scratch)
+                layer(blocks[k], weights, s, column, x, scratch)
+                add_projection(blocks[k], weights, x, scratch)
             if column == width:  # the empty one
                 break
             pixel = ((R - 1) * padded + column + K // 2) * X
             for c in range(C):
-                if known[b, n] and settings[3] == 0:
+                if known[b, n] and not scored:
                     level = given[b, n, c]
                     nats[b, n, c] = 0.0
                 else:
-                    outputs, hidden_size = head[c, 3], head[c, 4]
+                    outputs, hidden_size = head[c, OUTPUTS], head[c, HEAD_HIDDEN]
+                    from_features, from_earlier, to_outputs = (
+                        head[c, FROM_FEATURES],
+                        head[c, FROM_EARLIER],
+                        head[c, TO_OUTPUTS],
+                    )
                     relu(scratch, ZERO, x, ZERO, F)
                     hidden = F
-                    copy(scratch, hidden, weights, head[c, 0], hidden_size)
-                    add_product(scratch, hidden, scratch, ZERO, F, weights, head[c, 0] + hidden_size, hidden_size)
-                    add_product(scratch, hidden, earlier, ZERO, c * Q, weights, head[c, 1], hidden_size)
+                    copy(scratch, hidden, weights, from_features, hidden_size)
+                    add_product(scratch, hidden, scratch, ZERO, F, weights, from_features + hidden_size, hidden_size)
+                    add_product(scratch, hidden, earlier, ZERO, c * Q, weights, from_earlier, hidden_size)
                     relu(scratch, hidden, scratch, hidden, hidden_size)
                     out = hidden + hidden_size
-                    copy(scratch, out, weights, head[c, 2], outputs)
-                    add_product(scratch, out, scratch, hidden, hidden_size, weights, head[c, 2] + outputs, outputs)
+                    copy(scratch, out, weights, to_outputs, outputs)
+                    add_product(scratch, out, scratch, hidden, hidden_size, weights, to_outputs + outputs, outputs)
                     if mixtures:
                         numbers = scratch[out : out + outputs].astype(np.float64)
                         mixture_log_probs(numbers, mixtures, earlier, c, V, log_probs)
@@ -90,7 +147,7 @@ def walk(model, blocks, head, weights, table, state, first, given, known, unifor
                     if known[b, n]:
                         level = given[b, n, c]
                     else:
-                        level = draw(log_probs, V, uniform[b, n, c], settings[0], int(settings[1]), settings[2])
+                        level = draw(log_probs, V, uniform[b, n, c], temperature, top_k, top_p)
                     nats[b, n, c] = -log_probs[level]
                 levels[b, n, c] = level
                 for q in range(Q):
@@ -100,4 +157,4 @@ def walk(model, blocks, head, weights, table, state, first, given, known, unifor
         if first + W == width:
             shift_rows(s, ZERO, padded, X, R)
             for k in range(len(blocks)):
-                block_end_row(blocks[k], weights, s, scratch)
+                layer(blocks[k], weights, s, width + 1, x, scratch)

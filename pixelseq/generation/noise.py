@@ -1,0 +1,57 @@
+"""The random numbers of draws. Shapes: N images, C colours, W columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def whole_seed(seed: int | torch.Generator) -> int:
+    """The seed, or one drawn from a generator.
+
+    Raises:
+        ValueError: out of range.
+    """
+    if isinstance(seed, torch.Generator):
+        seed = int(torch.randint(2**63 - 1, (), generator=seed, device=seed.device))
+    if not isinstance(seed, int) or not 0 <= seed < 2**64:
+        raise ValueError(f"`seed` is {seed}; it must be a whole number of at least 0 and below 2**64")
+    return seed
+
+
+class Noise:
+    """Uniform numbers, a function of (seed, image, position) alone: image k is the same in any batch.
+
+    Args:
+        seed: a whole number, or a generator that one is drawn from.
+        images: indices of the images in the whole request.
+        device: where the numbers go.
+        sequences: which of each image's independent sequences; the first draws its pixels.
+
+    Raises:
+        ValueError: a seed or an index out of range.
+    """
+
+    def __init__(
+        self,
+        seed: int | torch.Generator,
+        images: range,
+        device: torch.device,
+        sequences: range = range(1),
+    ) -> None:
+        key = whole_seed(seed)
+        if images.start < 0:
+            raise ValueError(f"the first image is {images.start}; it must be at least 0")
+        self.streams = [
+            np.random.Philox(key=np.array([key, k], dtype=np.uint64), counter=np.array([0, 0, 0, n], dtype=np.uint64))
+            for k in images
+            for n in sequences
+        ]
+        self.device = device
+
+    def row(self, width: int, channels: int) -> Tensor:
+        """The next row's numbers [N, W, C], float64 in [0, 1 - 2**-52], an image's sequences side by side in N."""
+        bits = np.stack([stream.random_raw(width * channels) for stream in self.streams])
+        uniform = (bits >> np.uint64(12)) * 2.0**-52
+        return torch.from_numpy(uniform).view(len(self.streams), width, channels).to(self.device)

@@ -1,0 +1,56 @@
+"""Images that go through the model together. Shapes: B batch, C colours, H rows, W columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images of one width, padded at the bottom: rows below never influence rows above.
+
+    Whatever else belongs to an image, such as a condition, goes along as a field of its own.
+    """
+
+    levels: Tensor
+    """[B, C, H, W], integers."""
+    heights: Tensor
+    """[B], rows of each image, without the padding."""
+
+    @classmethod
+    def of(cls, images: Sequence[Tensor]) -> Batch:
+        """Pads images to the height of the tallest.
+
+        Args:
+            images: levels, each [C, H, W], of one width.
+
+        Raises:
+            ValueError: unlike widths or channels.
+        """
+        heights = [image.shape[1] for image in images]
+        C, _, W = images[0].shape
+        if any((image.shape[0], image.shape[2]) != (C, W) for image in images):
+            raise ValueError("images of unlike widths or channels cannot share a batch; group them by width")
+        levels = images[0].new_zeros(len(images), C, max(heights), W)
+        for k, image in enumerate(images):
+            levels[k, :, : heights[k]] = image
+        return cls(levels, torch.tensor(heights))
+
+    @property
+    def values(self) -> int:
+        """Colour values of all images, those of the padding not counted."""
+        return int(self.heights.sum()) * self.levels.shape[1] * self.levels.shape[3]
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        return Batch(self.levels.to(device), self.heights.to(device))
+
+    def sum_nats(self, value_nats: Tensor) -> Tensor:
+        """Sums the nats of each image's own rows, not those of the padding below it: [B, C, H, W] -> [B]."""
+        rows = torch.arange(value_nats.shape[2], device=value_nats.device)
+        inside = rows < self.heights[:, None]  # [B, H]
+        return (value_nats * inside[:, None, :, None]).sum((1, 2, 3))

@@ -1,0 +1,71 @@
+"""Dataclasses as JSON and back, every value checked against its declared type."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def to_plain(value: Any) -> Any:
+    """A dataclass, with those in it, as what JSON has: dicts, lists, numbers, texts."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(type(value)).dump_python(value, mode="json")
+
+
+def from_plain(kind: type[T], values: Any, what: str) -> T:
+    """The dataclass that `to_plain` gave.
+
+    Args:
+        kind: its class.
+        values: dicts, lists, numbers, texts; every field of the class and no other.
+        what: it is, for messages.
+
+    Raises:
+        ValueError: an unknown or a missing field, a value of another type or out of its range.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        # By way of JSON, in which a list is a tuple, but a text no number.
+        found = TypeAdapter(kind).validate_json(_text(values), strict=True)
+    except ValidationError as error:
+        raise ValueError(f"{what}: {_first_line(error)}") from error
+    written = to_plain(found)
+    if unlike := sorted(_names(written) ^ _names(values)):
+        raise ValueError(f"{what}: these fields are unknown or missing: {', '.join(unlike)}")
+    return found
+
+
+def read_object(text: str, what: str) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        ValueError: not JSON, or no object.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(dict[str, Any]).validate_json(text)
+    except ValidationError as error:
+        raise ValueError(f"{what}: {_first_line(error)}") from error
+
+
+def _text(values: Any) -> bytes:
+    from pydantic_core import to_json
+
+    return to_json(values)
+
+
+def _first_line(error: Any) -> str:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}: {first['msg']}" if where else str(first["msg"])
+
+
+def _names(values: Any, prefix: str = "") -> set[str]:
+    """Dotted names of the fields of nested objects."""
+    if not isinstance(values, dict):
+        return {prefix}
+    return {name for key, value in values.items() for name in _names(value, f"{prefix}.{key}" if prefix else key)}

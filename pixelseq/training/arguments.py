@@ -1,0 +1,50 @@
+"""The command line of a training run: a preset, and flags for the fields of its configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+
+from pixelseq.data.options import DataOptions
+from pixelseq.model.checkpoint import CHECKPOINT, RUNS
+from pixelseq.pixel_format import PixelFormat
+from pixelseq.runtime.scripts import parse_flags
+from pixelseq.training.config import TrainConfig
+from pixelseq.training.presets import PRESETS
+from pixelseq.training.saved_state import STATES, has_states
+from pixelseq.training.settings import check_agreement, read_settings
+
+tyro.conf.configure(tyro.conf.OmitArgPrefixes)(DataOptions)  # --data, not --images.data
+tyro.conf.configure(tyro.conf.Suppress)(PixelFormat)  # the data decide it, so no flag does
+
+
+def parse_arguments(arguments: list[str], about: str) -> tuple[str, TrainConfig, Path]:
+    """The preset and what is asked for of it, and the run's folder; a run that was begun goes on with its own settings.
+
+    Args:
+        arguments: of the command line: the preset, "digits" where it is left out, and flags.
+        about: shown by --help.
+
+    Raises:
+        ValueError: no such preset, or flags that do not go with it or with the run in the folder.
+    """
+    arguments = list(arguments)
+    preset = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "digits"
+    if preset not in PRESETS:
+        raise ValueError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
+    config = parse_flags(TrainConfig, arguments, PRESETS[preset], about)
+    folder = config.out or RUNS / preset
+    begun = read_settings(folder)
+    if begun is None:
+        if (folder / CHECKPOINT).exists():
+            raise ValueError(f"{folder} already holds a trained model; choose another folder with `out`, or delete it")
+        return preset, config, folder
+    begun_preset, begun_config = begun
+    if begun_preset != preset:
+        raise ValueError(f"{folder} holds a run of preset {begun_preset}, not {preset}; choose another with `out`")
+    # Flags that are not given again count as they did before. Until its first state a run can be begun otherwise.
+    config = parse_flags(TrainConfig, arguments, begun_config)
+    if has_states(folder / STATES):
+        check_agreement(config, begun_config, folder)
+    return preset, config, folder

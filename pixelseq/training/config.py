@@ -1,0 +1,107 @@
+"""The configuration of a training run: each field is a flag of train/run.py, and its sentence the help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pixelseq.data.options import DataOptions
+from pixelseq.model.config import ModelConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run."""
+
+    images: DataOptions = field(default_factory=DataOptions)
+    """What to train on."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """Shapes of the model; what its pixels are follows the data."""
+    stage: Literal["joint", "encoder", "recurrent"] = "joint"
+    """encoder: train the context encoder and the head alone; recurrent: start from such a run (--init-from) and train
+    the blocks; joint: train everything at once."""
+    init_from: str | None = None
+    """Run, checkpoint folder or hub id whose encoder and head the run starts from."""
+    freeze_encoder: bool = False
+    """Keep the encoder of --init-from as it is."""
+    stage_split: bool = False
+    """Train the stages encoder and recurrent on a half of the training images each."""
+    steps: int = 3000
+    """Optimiser steps; the learning rate is planned for them."""
+    epochs: float | None = None
+    """Passes over the training images, instead of --steps."""
+    minutes: float | None = None
+    """Stop after so much time, all starts of the run together."""
+    target_bits_per_dim: float | None = None
+    """Stop when validation is as good."""
+    target_nats: float | None = None
+    """Stop when validation is as good, in nats per image."""
+    patience: int | None = None
+    """Stop after so many validations without gain."""
+    batch_size: int = 16
+    """Images per step, over all processes together."""
+    batch_pixels: int | None = None
+    """Pixels per step at most, where sizes vary, instead of --batch-size; one image at least."""
+    accumulate: int = 1
+    """Parts that each process cuts its share of a batch into, to need less memory."""
+    optimizer: Literal["adamw", "rmsprop"] = "adamw"
+    """adamw, or rmsprop as in the paper."""
+    learning_rate: float = 3e-3
+    """At its highest."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Course of the learning rate after the warm-up: a cosine to 0, or constant."""
+    warmup: int = 100
+    """Steps over which the learning rate rises from 0."""
+    weight_decay: float = 0.01
+    """Weight decay, decoupled in AdamW."""
+    clip_norm: float = 1.0
+    """Largest norm of the gradient of the mean nats per value."""
+    ema_decay: float = 0.995
+    """Decay per step of the averaged weights, which are those evaluated and saved."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Type that autocast computes in; float16 needs CUDA."""
+    compile: bool = False
+    """Compile the model with torch.compile."""
+    validate_every: int = 250
+    """Steps between validations; the weights of the best one are kept."""
+    save_every: int = 500
+    """Steps between saved states, from which the run goes on after a stop."""
+    keep: int = 2
+    """Saved states that are kept."""
+    track: Literal["tensorboard", "wandb", "trackio"] | None = None
+    """Where metrics and pictures go too, beside metrics.jsonl."""
+    tall_height: int = 40
+    """Rows of the images in tall.png."""
+    seed: int = 0
+    """Of the initial weights, the data order, dropout and the pictures."""
+    out: Path | None = None
+    """Folder of the run; runs/ and the preset's name where none is given."""
+
+    def __post_init__(self) -> None:
+        whole, zero, above = "it must be at least 1", "it must be at least 0", "it must be above 0"
+        for name, valid, message in [
+            ("steps", self.steps >= 1, whole),
+            ("epochs", self.epochs is None or self.epochs > 0, above),
+            ("minutes", self.minutes is None or self.minutes > 0, above),
+            ("patience", self.patience is None or self.patience >= 1, whole),
+            ("batch_size", self.batch_size >= 1, whole),
+            ("batch_pixels", self.batch_pixels is None or self.batch_pixels >= 1, whole),
+            ("accumulate", self.accumulate >= 1, whole),
+            ("learning_rate", 0 < self.learning_rate < float("inf"), above),
+            ("warmup", self.warmup >= 0, zero),
+            ("weight_decay", self.weight_decay >= 0, zero),
+            ("clip_norm", self.clip_norm > 0, above),
+            ("ema_decay", 0 <= self.ema_decay < 1, "it must be at least 0 and below 1"),
+            ("validate_every", self.validate_every >= 1, whole),
+            ("save_every", self.save_every >= 1, whole),
+            ("keep", self.keep >= 1, whole),
+            ("tall_height", self.tall_height >= 1, whole),
+            ("seed", 0 <= self.seed < 2**63, "it must be at least 0 and below 2**63"),
+            ("init_from", self.stage != "recurrent" or self.init_from, "`stage` recurrent starts from another run"),
+            ("freeze_encoder", not self.freeze_encoder or self.init_from, "it needs `init_from`"),
+            ("stage_split", not self.stage_split or self.stage != "joint", "stage joint trains on all images"),
+            ("epochs", self.epochs is None or self.batch_pixels is None, "with `batch_pixels` give `steps`"),
+        ]:
+            if not valid:
+                raise ValueError(f"`{name}` is {getattr(self, name)}; {message}")

@@ -1,0 +1,50 @@
+"""Files that appear whole or not at all, leftovers and locks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pixelseq.runtime.files import atomic_folder, locked, remove_leftovers
+
+
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
+    (tmp_path / ".step_1.ab.tmp").mkdir()
+    (tmp_path / ".step_1.ab.tmp/part").write_text("")
+    (tmp_path / ".metrics.jsonl.cd.tmp").write_text("")
+    (tmp_path / "kept").write_text("")
+    for name in (".moved.ef.old", ".replaced.ef.old", "replaced"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "from").write_text(name)
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "moved", "replaced"]
+    assert (tmp_path / "replaced/from").read_text() == "replaced"
+
+
+def test_a_folder_that_another_process_has_written_meanwhile_stays(tmp_path: Path) -> None:
+    for replace, expected in ((False, "theirs"), (True, "ours")):
+        with atomic_folder(tmp_path / "folder", replace) as beside:
+            (beside / "from").write_text("ours")
+            with atomic_folder(tmp_path / "folder") as theirs:
+                (theirs / "from").write_text("theirs")
+        assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+        assert (tmp_path / "folder/from").read_text() == expected
+
+
+def test_a_lock_is_held_by_one_process_and_ends_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "run/lock"
+    code = "import sys; from pathlib import Path; from pixelseq.runtime.files import locked\n"
+    code += "with locked(Path(sys.argv[1])): print(flush=True); input()"
+    command = [sys.executable, "-c", code, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(ValueError, match=r"another process is at work in .*/run"), locked(path):
+            pass
+        holder.kill()
+    for _ in range(2):
+        with locked(path):
+            pass

@@ -1,0 +1,60 @@
+"""Runs of a few steps that the tests of the scripts share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from running import in_process
+
+from pixelseq import ModelConfig, PixelFormat, PixelRNN, sample
+from pixelseq.imaging.pictures import save_png, to_picture
+
+FEW_STEPS = [
+    *("--steps", "3", "--batch-size", "8"),
+    *("--model.hidden", "4", "--model.context-blocks", "0", "--model.dropout", "0"),
+]
+LEGEND = "#-DHMT"
+
+
+@pytest.fixture(scope="session")
+def few_steps() -> list[str]:
+    """Flags of a training of seconds."""
+    return FEW_STEPS
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of a few steps in runs/digits, and pictures of digits."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = in_process(folder, "train/run.py", *FEW_STEPS)
+    assert done.returncode == 0, done.stderr
+    (folder / "last_line.json").write_text(done.stdout.splitlines()[-1])
+    model = PixelRNN.from_pretrained(folder / "runs/digits")
+    model.save_pretrained(folder / "shared/checkpoint")
+    for k, image in enumerate(sample(model, 2, 8, 8)):
+        save_png(to_picture(image, PixelFormat(levels=17)), folder / "pictures" / f"{k}.png")
+    save_png(Image.new("L", (8, 8), 255), folder / "all_known.png")
+    save_png(Image.new("L", (8, 7), 255), folder / "other_size.png")
+    save_png(Image.new("RGB", (8, 8)), folder / "rgb.png")
+    (folder / "text.png").write_text("no picture")
+    (folder / "empty.png").touch()
+    (folder / "folder.png").mkdir()
+    (folder / "folder.webp").mkdir()
+    (folder / "no_pictures").mkdir()
+    np.save(folder / "float.npy", np.zeros((4, 2, 2)))
+    lines = [json.dumps({"tiles": [[0, k]], "ragged": [[0, 1], [0] * (k + 1)]}) for k in (1, 2, 3)]
+    (folder / "maps.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an untrained model of tile maps in runs/tiles."""
+    folder = tmp_path_factory.mktemp("tiles")
+    config = ModelConfig(PixelFormat(1, 6, "categorical", LEGEND), hidden=4, blocks=("diagonal",))
+    PixelRNN(config).save_pretrained(folder / "runs/tiles/checkpoint")
+    return folder
