@@ -26,10 +26,10 @@ class PixelFormat:
     """A character for each level, to write images as text (tile maps)."""
 
     def __post_init__(self) -> None:
-        for name, least in (("channels", 1), ("levels", 2)):
+        for name, minimum in (("channels", 1), ("levels", 2)):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} is {value!r}; it must be a whole number of at least {least}")
+            if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+                raise ValueError(f"{name} is {value!r}; it must be a whole number of at least {minimum}")
         if self.kind not in get_args(Kind):
             raise ValueError(f"the kind of pixels is {self.kind!r}; choose from {', '.join(get_args(Kind))}")
         if self.legend is not None:

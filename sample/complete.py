@@ -78,13 +78,14 @@ def run(arguments: Arguments) -> None:
         if not picture.known.any():
             print(f"nothing is known of {picture.path}: its completions are samples")
     completions = [
-        complete_in_parts(model, picture, arguments, first=k * arguments.num) for k, picture in enumerate(pictures)
+        complete_in_parts(model, picture, arguments, first_index=k * arguments.num)
+        for k, picture in enumerate(pictures)
     ]
     write(pictures, completions, model, arguments.out)
     print(f"wrote {arguments.num} completions of {len(pictures)} images to {arguments.out}")
 
 
-def complete_in_parts(model: PixelRNN, picture: PartialPicture, arguments: Arguments, first: int) -> Tensor:
+def complete_in_parts(model: PixelRNN, picture: PartialPicture, arguments: Arguments, first_index: int) -> Tensor:
     """The completions [num, C, H, W] of a picture, a part of them at a time."""
     at_once = max(1, AT_ONCE // max(1, arguments.particles))
     parts = [
@@ -97,7 +98,7 @@ def complete_in_parts(model: PixelRNN, picture: PartialPicture, arguments: Argum
             arguments.options,
             progress=True,
             particles=arguments.particles,
-            first=first + done,
+            first_index=first_index + done,
         )[0].cpu()
         for done in range(0, max(1, arguments.num), at_once)
     ]

@@ -110,7 +110,7 @@ def run(arguments: Arguments) -> None:
                 arguments.seed,
                 arguments.options,
                 progress=process.is_main_process,
-                first=part[0],
+                first_index=part[0],
             )
             if out.suffix == suffix or arguments.animate:
                 kept.append(images.cpu())

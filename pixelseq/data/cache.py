@@ -124,7 +124,7 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
                 if len(pixels) < facts.channels:
                     pixels = np.broadcast_to(pixels, (facts.channels, *pixels.shape[1:]))
             else:
-                pixels = _checked_grid(name, content, options, facts, first=facts.pictures)
+                pixels = _checked_grid(name, content, options, facts, is_first=facts.pictures)
             sizes.append(pixels.shape[1:])
             labels.append(label)
             file.write(pixels.tobytes())
@@ -138,7 +138,7 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
     return True
 
 
-def _checked_grid(name: str, content: object, options: DataOptions, facts: Facts, first: bool) -> np.ndarray:
+def _checked_grid(name: str, content: object, options: DataOptions, facts: Facts, is_first: bool) -> np.ndarray:
     for flag in ("channels", "resize"):
         if getattr(options, flag) is not None:
             raise ValueError(f"`{flag}` is for pictures; {options.data} holds integers, which are levels as they are")
@@ -146,7 +146,7 @@ def _checked_grid(name: str, content: object, options: DataOptions, facts: Facts
         grid = decode_grid(content)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
-    if first:
+    if is_first:
         facts.channels, facts.pictures, facts.bilevel = len(grid), False, False
     if len(grid) != facts.channels:
         raise ValueError(f"{name} has {len(grid)} channels; the images before it have {facts.channels}")

@@ -87,8 +87,8 @@ class CompiledModel:
         """The state before the first pixel, [batch, size]."""
         return self.weights.new_zeros(batch, self.state_size)
 
-    def walk(self, state: Tensor, first: int, stretch: Stretch) -> tuple[Tensor, Tensor]:
-        """Walks a stretch of the current row from column `first` on; see `Walker.walk`."""
+    def walk(self, state: Tensor, column: int, stretch: Stretch) -> tuple[Tensor, Tensor]:
+        """Walks a stretch of the current row from `column` on; see `Walker.walk`."""
         N, W, C = stretch.uniform.shape
         given, known = stretch.given, stretch.known
         if given is None or known is None:
@@ -104,7 +104,7 @@ class CompiledModel:
             self.weights,
             self.table,
             state,
-            first,
+            column,
             stretch.uniform.contiguous(),
             given.long().contiguous(),
             known.contiguous(),

@@ -25,7 +25,7 @@ def complete(
     progress: bool = False,
     *,
     particles: int = 1,
-    first: int = 0,
+    first_index: int = 0,
 ) -> Tensor:
     """Fills the unknown pixels of images: known ones are kept, unknown ones sampled in raster order.
 
@@ -40,12 +40,12 @@ def complete(
         images: [B, C, H, W], levels; what stands at unknown pixels has no influence.
         known: [B, H, W] or, for all images alike, [H, W]; bool, True = keep.
         num: completions of each image, independent: each has particles of its own.
-        seed: completion n of image b depends on the seed and k = first + b * num + n alone; what it draws before any
-            known pixel, or with 1 particle, is drawn as sample k would be.
+        seed: completion n of image b depends on the seed and k = first_index + b * num + n alone; what it draws before
+            any known pixel, or with 1 particle, is drawn as sample k would be.
         options: how levels are drawn.
         progress: show a bar.
         particles: K; more than 1 with the model's own distribution only (no temperature, top_k or top_p).
-        first: index of the first completion, for a request that is made in parts.
+        first_index: index of the first completion, for a request that is made in parts.
 
     Returns:
         [B, num, C, H, W], levels.
@@ -62,7 +62,7 @@ def complete(
             "or take 1 particle"
         )
     images, known = _checked(model, images, known)
-    levels, _ = _walk(model, images, known, num, seed, options, particles, particles > 1, first, progress)
+    levels, _ = _walk(model, images, known, num, seed, options, particles, particles > 1, first_index, progress)
     return levels.movedim(-1, 1).unflatten(0, (-1, num))
 
 
@@ -74,7 +74,7 @@ def log_known(
     seed: int | torch.Generator = 0,
     progress: bool = False,
     *,
-    first: int = 0,
+    first_index: int = 0,
 ) -> Tensor:
     """Estimates log p(known pixels), the unknown ones summed out.
 
@@ -87,9 +87,9 @@ def log_known(
         images: [B, C, H, W], levels; what stands at unknown pixels has no influence.
         known: [B, H, W] or, for all images alike, [H, W]; bool.
         particles: K, of each image.
-        seed: the estimate of image b depends on the seed and first + b alone.
+        seed: the estimate of image b depends on the seed and first_index + b alone.
         progress: show a bar.
-        first: index of the first image, for a request that is made in parts.
+        first_index: index of the first image, for a request that is made in parts.
 
     Returns:
         [B], float64, nats; 0 where nothing is known.
@@ -98,7 +98,7 @@ def log_known(
         ValueError: an argument out of range, or a mask of another size or type.
     """
     images, known = _checked(model, images, known)
-    return _walk(model, images, known, 1, seed, SamplingOptions(), particles, True, first, progress)[1]
+    return _walk(model, images, known, 1, seed, SamplingOptions(), particles, True, first_index, progress)[1]
 
 
 def _checked(model: PixelRNN, images: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,7 +130,7 @@ def _walk(
     options: SamplingOptions,
     particles: int,
     scored: bool,
-    first: int,
+    first_index: int,
     progress: bool,
 ) -> tuple[Tensor, Tensor]:
     """Walks `num` copies of images: completions [B * num, H, W, C] and, where scored, log p(known) [B * num].
@@ -141,7 +141,7 @@ def _walk(
     if particles < 1:
         raise ValueError(f"`particles` is {particles}; it must be at least 1")
     B, H, W, C = images.shape
-    seed, indices = whole_seed(seed), range(first, first + B * num)
+    seed, indices = whole_seed(seed), range(first_index, first_index + B * num)
     noise = Noise(seed, indices, model.device, range(particles))  # particle 0 draws as a sample does
     resampling = Noise(seed, indices, model.device, range(particles, particles + 1))
     given_rows = int(known.all(2).all(0).long().cumprod(0).sum())

@@ -54,16 +54,16 @@ class Particles:
         """
         ends = self.ends[:, i].any(0)
         ends[-1] = True
-        first = 0
+        begin = 0
         for column in ends.nonzero()[:, 0].tolist():
-            part = slice(first, column + 1)
+            part = slice(begin, column + 1)
             given, known = self.levels[:, i, part], self.known[:, i, part]
             levels, nats = self.walker.walk(Stretch(uniform[:, part], given=given, known=known, scored=True))
             self.levels[:, i, part] = levels
             self.log_weights -= (nats * known[:, :, None]).sum((1, 2)).view_as(self.log_weights)
             uneven = self.effective() < self.count / 2
             self._resample(self.ends[:, i, column] & uneven, points[:, column, None])
-            first = column + 1
+            begin = column + 1
         self._choose(self.last_row == i, points[:, -1:])
 
     def effective(self) -> Tensor:

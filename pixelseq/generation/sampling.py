@@ -24,7 +24,7 @@ def stream(
     seed: int | torch.Generator = 0,
     options: SamplingOptions = SamplingOptions(),
     *,
-    first: int = 0,
+    first_index: int = 0,
 ) -> Iterator[Tensor]:
     """Samples images that never end, row by row, with a state of constant size.
 
@@ -34,7 +34,7 @@ def stream(
         width: W, their columns.
         seed: image k depends on the seed and k alone.
         options: how levels are drawn.
-        first: index k of the first image, for a request that is made in parts.
+        first_index: index k of the first image, for a request that is made in parts.
 
     Returns:
         An endless iterator of rows [N, C, W], levels.
@@ -44,7 +44,7 @@ def stream(
     """
     _check_sizes(num, width)
     walker = start_walk(model, num, width)
-    noise = Noise(seed, range(first, first + num), model.device)
+    noise = Noise(seed, range(first_index, first_index + num), model.device)
 
     def rows() -> Iterator[Tensor]:
         while True:
@@ -63,7 +63,7 @@ def sample(
     options: SamplingOptions = SamplingOptions(),
     progress: bool = False,
     *,
-    first: int = 0,
+    first_index: int = 0,
     method: Literal["raster", "fixed_point"] = "raster",
 ) -> Tensor:
     """Samples images of any height and width.
@@ -76,7 +76,7 @@ def sample(
         seed: image k depends on the seed and k alone.
         options: how levels are drawn.
         progress: show a bar.
-        first: index k of the first image, for a request that is made in parts.
+        first_index: index k of the first image, for a request that is made in parts.
         method: "raster" draws pixel after pixel; "fixed_point" finds the same images by passes over whole ones
             (see `fixed_point`), as long as rounding, which differs, does not decide a draw.
 
@@ -90,11 +90,11 @@ def sample(
         raise ValueError(f"`height` is {height}; it must be at least 1")
     if method == "fixed_point":
         _check_sizes(num, width)
-        noise = Noise(seed, range(first, first + num), model.device)
+        noise = Noise(seed, range(first_index, first_index + num), model.device)
         return fixed_point(model, height, width, noise, options, progress)[0]
     if method != "raster":
         raise ValueError(f"`method` is {method!r}; choose raster or fixed_point")
-    rows = stream(model, num, width, seed, options, first=first)
+    rows = stream(model, num, width, seed, options, first_index=first_index)
     bar = tqdm(islice(rows, height), total=height, desc="sampling", unit="row", disable=not progress)
     return torch.stack(list(bar), dim=2)
 

@@ -48,10 +48,10 @@ class ModelConfig:
         object.__setattr__(self, "blocks", tuple(self.blocks))
         if not isinstance(self.pixel_format, PixelFormat):
             raise ValueError(f"ModelConfig.pixel_format is {self.pixel_format!r}; expected a PixelFormat")
-        for name, least in _LEAST.items():
+        for name, minimum in _MINIMA.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"ModelConfig.{name} is {value!r}; it must be a whole number of at least {least}")
+            if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+                raise ValueError(f"ModelConfig.{name} is {value!r}; it must be a whole number of at least {minimum}")
         if self.context_kernel % 2 == 0:
             raise ValueError(f"ModelConfig.context_kernel is {self.context_kernel}; it must be odd")
         if self.head not in get_args(HeadName):
@@ -105,7 +105,7 @@ def _from_version_3(values: dict[str, Any]) -> dict[str, Any]:
     return {"pixel_format": pixel_format, **values}
 
 
-_LEAST = {
+_MINIMA = {
     "hidden": 1,
     "context_kernel": 3,
     "context_blocks": 0,

@@ -41,7 +41,7 @@ def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -
         originals.append(image[:, :h, :w])
     masks = [(torch.arange(h) < h // 2)[:, None].expand(-1, w) for _, h, w in (image.shape for image in originals)]
     completions = [
-        complete(model, image[None], mask, num=8, seed=seed, first=8 * k)[0]
+        complete(model, image[None], mask, num=8, seed=seed, first_index=8 * k)[0]
         for k, (image, mask) in enumerate(zip(originals, masks, strict=True))
     ]
     return {

@@ -107,7 +107,7 @@ def in_batches(
     """Applies `complete` or `log_known` to all images, some at a time."""
     size = arguments.batch
     parts = [
-        function(model, images[k : k + size], known, particles=count, seed=arguments.seed, first=k).cpu()
+        function(model, images[k : k + size], known, particles=count, seed=arguments.seed, first_index=k).cpu()
         for k in range(0, len(images), size)
     ]
     return torch.cat(parts)

@@ -54,7 +54,7 @@ def test_a_completion_is_the_same_in_any_batch() -> None:
     known[:, 0] = True  # the shared first row is walked once an image
     together = complete(model, images, known, num=2, seed=4)
     for k in range(3):
-        alone = complete(model, images[k : k + 1], known[k], num=2, seed=4, first=2 * k)
+        alone = complete(model, images[k : k + 1], known[k], num=2, seed=4, first_index=2 * k)
         assert torch.equal(alone[0], together[k])
 
 

@@ -29,10 +29,10 @@ MODELS: dict[str, dict[str, Any]] = {
 def test_the_images_are_those_of_raster_order(fields: dict[str, Any], draw: SamplingOptions) -> None:
     N, H, W = 3, 5, 4
     model = small_model(3.0, **fields)
-    expected = sample(model, N, H, W, 7, draw, first=2)
+    expected = sample(model, N, H, W, 7, draw, first_index=2)
     images, _ = fixed_point(model, H, W, Noise(7, range(2, 2 + N), model.device), draw)
     assert torch.equal(images, expected)
-    assert torch.equal(sample(model, N, H, W, 7, draw, first=2, method="fixed_point"), expected)
+    assert torch.equal(sample(model, N, H, W, 7, draw, first_index=2, method="fixed_point"), expected)
 
 
 def test_a_model_that_looks_back_far_takes_more_passes() -> None:

@@ -147,11 +147,13 @@ def test_a_completion_is_the_same_in_any_batch_whatever_the_masks(channels: int)
     keep = known[:, None, None].expand_as(together)
     assert torch.equal(together[keep], images[:, None].expand_as(together)[keep])
     for k in range(B):
-        alone = complete(model, images[k : k + 1], known[k], num=2, seed=4, particles=K, first=2 * k)
+        alone = complete(model, images[k : k + 1], known[k], num=2, seed=4, particles=K, first_index=2 * k)
         assert torch.equal(alone[0], together[k])
-        torch.testing.assert_close(log_known(model, images[k : k + 1], known[k], K, seed=4, first=k)[0], estimates[k])
+        torch.testing.assert_close(
+            log_known(model, images[k : k + 1], known[k], K, seed=4, first_index=k)[0], estimates[k]
+        )
     # Where nothing that is known comes later, particles change nothing.
-    assert torch.equal(together[1], sample(model, 2, H, W, seed=4, first=2))
+    assert torch.equal(together[1], sample(model, 2, H, W, seed=4, first_index=2))
     assert torch.equal(together[:3], complete(model, images, known, num=2, seed=4)[:3])
     assert not torch.equal(together[3:], complete(model, images, known, num=2, seed=4)[3:])
 

@@ -41,7 +41,7 @@ def test_frequencies_of_colours_match_the_exact_probabilities(head: str) -> None
 def test_frequencies_of_levels_match_the_table(head: str, levels: int) -> None:
     model = small_model(2.0, levels=levels, head=head)
     exact = model(torch.zeros(1, 1, 1, 1, dtype=torch.long)).exp().flatten().detach()
-    drawn = torch.cat([sample(model, 2000, 1, 1, seed=1, first=first) for first in range(0, DRAWS, 2000)])
+    drawn = torch.cat([sample(model, 2000, 1, 1, seed=1, first_index=first) for first in range(0, DRAWS, 2000)])
     counts = drawn.flatten().bincount(minlength=levels)
     assert chisquare(counts, exact * DRAWS).pvalue > 0.01
 
@@ -50,7 +50,7 @@ def test_image_k_is_the_same_for_any_batch_size() -> None:
     model = small_model(levels=7, channels=3)
     together = sample(model, 5, 3, 4, seed=3)
     assert together.shape == (5, 3, 3, 4)
-    parts = [sample(model, n, 3, 4, seed=3, first=first) for first, n in [(0, 1), (1, 3), (4, 1)]]
+    parts = [sample(model, n, 3, 4, seed=3, first_index=first) for first, n in [(0, 1), (1, 3), (4, 1)]]
     assert torch.equal(torch.cat(parts), together)
     assert not torch.equal(together[0], together[1])
     assert not torch.equal(sample(model, 5, 3, 4, seed=4), together)

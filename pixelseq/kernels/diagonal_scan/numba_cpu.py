@@ -41,14 +41,14 @@ def forward_kernel(gates_is, weight_ss, hidden, cell, gates):
                     gates0, gates1 = load_row(gates_is, p0 * 4 * D + d, D), load_row(gates_is, p1 * 4 * D + d, D)
                     before0 = before1 = zero_sums(gates_is)[0]
                     if i > 0:
-                        above, first = -2 * W, s * 2 * D * 4 * D
+                        above, offset = -2 * W, s * 2 * D * 4 * D
                         gates0, gates1 = add_products(
-                            gates0, gates1, hidden, p0 + above, p1 + above, weight_ss, first, D, d
+                            gates0, gates1, hidden, p0 + above, p1 + above, weight_ss, offset, D, d
                         )
                     if turn > 0:
-                        first = (s * 2 + 1) * D * 4 * D
+                        offset = (s * 2 + 1) * D * 4 * D
                         gates0, gates1 = add_products(
-                            gates0, gates1, hidden, p0 + beside, p1 + beside, weight_ss, first, D, d
+                            gates0, gates1, hidden, p0 + beside, p1 + beside, weight_ss, offset, D, d
                         )
                         before0, before1 = load(cell, (p0 + beside) * D + d), load(cell, (p1 + beside) * D + d)
                     cell_forward(gates0, before0, hidden, cell, gates, p0, D, d)
@@ -79,26 +79,26 @@ def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, gr
                         sums0 = sums1 = zero_sums(cell)
                         before0 = before1 = sums0[0]
                         if i < H - 1:
-                            below, first = 2 * W, s * 2 * 4 * D * D
+                            below, offset = 2 * W, s * 2 * 4 * D * D
                             sums0, sums1 = add_transposed_products(
-                                sums0, sums1, grad_gates, p0 + below, p1 + below, transposed, first, D, d
+                                sums0, sums1, grad_gates, p0 + below, p1 + below, transposed, offset, D, d
                             )
                         if turn < W - 1:
-                            first = (s * 2 + 1) * 4 * D * D
+                            offset = (s * 2 + 1) * 4 * D * D
                             sums0, sums1 = add_transposed_products(
-                                sums0, sums1, grad_gates, p0 - beside, p1 - beside, transposed, first, D, d
+                                sums0, sums1, grad_gates, p0 - beside, p1 - beside, transposed, offset, D, d
                             )
                         if turn > 0:
                             before0, before1 = load(cell, (p0 + beside) * D + d), load(cell, (p1 + beside) * D + d)
                         cell_backward(sums0, before0, carry, 0, grad_hidden, cell, gates, grad_gates, p0, D, d)
                         cell_backward(sums1, before1, carry, D, grad_hidden, cell, gates, grad_gates, p1, D, d)
                 for b in range(b0, b1 + 1):
-                    first = (worker * 2 + s) * 2 * D * 4 * D
+                    offset = (worker * 2 + s) * 2 * D * 4 * D
                     row = (b * H + i) * W * 2 + s
                     if i > 0:
-                        add_weight_gradient(grad_weight, first, hidden, row - 2 * W, grad_gates, row, 2, W, D)
-                    q = row + 2 if s == 0 else row  # all pixels but the first that this direction reads
-                    add_weight_gradient(grad_weight, first + D * 4 * D, hidden, q + beside, grad_gates, q, 2, W - 1, D)
+                        add_weight_gradient(grad_weight, offset, hidden, row - 2 * W, grad_gates, row, 2, W, D)
+                    q = row + 2 if s == 0 else row  # all pixels but the offset that this direction reads
+                    add_weight_gradient(grad_weight, offset + D * 4 * D, hidden, q + beside, grad_gates, q, 2, W - 1, D)
 
 
 diagonal_scan = scan_op("diagonal_scan", forward_kernel, backward_kernel)

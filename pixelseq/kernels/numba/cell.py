@@ -31,11 +31,11 @@ def store_row(gates, at, D, o, f, i, g):
 
 
 @njit(error_model="numpy")
-def add_products(gates0, gates1, hidden, p0, p1, weight, first, D, d):
-    """Adds h[p] @ weight to the gates of both images; the [D, 4D] weight starts at flat index `first`."""
+def add_products(gates0, gates1, hidden, p0, p1, weight, offset, D, d):
+    """Adds h[p] @ weight to the gates of both images; the [D, 4D] weight starts at flat index `offset`."""
     o0, f0, i0, g0 = gates0
     o1, f1, i1, g1 = gates1
-    at = first + d
+    at = offset + d
     for k in range(D):
         wo, wf, wi, wg = load_row(weight, at, D)
         h0, h1 = broadcast(hidden, p0 * D + k), broadcast(hidden, p1 * D + k)
@@ -56,14 +56,14 @@ def cell_forward(summed, before, hidden, cell, gates, p, D, d):
 
 
 @njit(error_model="numpy")
-def add_transposed_products(sums0, sums1, grad_gates, p0, p1, transposed, first, D, d):
+def add_transposed_products(sums0, sums1, grad_gates, p0, p1, transposed, offset, D, d):
     """Adds grad_gates[p] @ weight.T to each image's gradient of h, a partial sum a gate.
 
-    The [4D, D] transposed weight starts at flat index `first`.
+    The [4D, D] transposed weight starts at flat index `offset`.
     """
     o0, f0, i0, g0 = sums0
     o1, f1, i1, g1 = sums1
-    at, gate = first + d, D * D
+    at, gate = offset + d, D * D
     n0, n1 = p0 * 4 * D, p1 * 4 * D
     for _ in range(D):
         wo, wf, wi, wg = load_row(transposed, at, gate)
@@ -107,8 +107,8 @@ def cell_backward(sums, before, carry, carry_at, grad_hidden, cell, gates, grad_
 
 
 @njit(error_model="numpy")
-def add_weight_gradient(grad_weight, first, hidden, p, grad_gates, q, distance, count, D):
-    """Adds the outer products of h[p] and grad_gates[q] to the [D, 4D] gradient at flat index `first`.
+def add_weight_gradient(grad_weight, offset, hidden, p, grad_gates, q, distance, count, D):
+    """Adds the outer products of h[p] and grad_gates[q] to the [D, 4D] gradient at flat index `offset`.
 
     Summed over `count` pixels, p and q moving on by `distance`: 2 features of h by 4 gates of LANES features at a
     time, so that 8 accumulators stay in registers.
@@ -116,7 +116,7 @@ def add_weight_gradient(grad_weight, first, hidden, p, grad_gates, q, distance, 
     G = 4 * D
     for k in range(0, D, 2):
         for d in range(0, D, LANES):
-            at = first + k * G + d
+            at = offset + k * G + d
             o0, f0, i0, g0 = load_row(grad_weight, at, D)
             o1, f1, i1, g1 = load_row(grad_weight, at + G, D)
             h, n = p * D + k, q * G + d

@@ -141,7 +141,7 @@ def shift_rows(s, window, width, features, rows):
         s[window + (rows - 1) * size + k] = 0
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def conv_layer(p, w, s, column, x, scratch):
     """A 1x1 and a 3x3 mask B convolution; see `ConvBlock`."""
     F, D, W1 = p[FEATURES], p[HIDDEN], p[COLUMNS]
@@ -158,7 +158,7 @@ def conv_layer(p, w, s, column, x, scratch):
     relu(scratch, ZERO, scratch, D, D)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def row_layer(p, w, s, column, x, scratch):
     """A Row LSTM; see `RowLSTM`."""
     F, D, W1 = p[FEATURES], p[HIDDEN], p[COLUMNS]
@@ -176,7 +176,7 @@ def row_layer(p, w, s, column, x, scratch):
     copy(s, row + column * D, scratch, ZERO, D)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def diagonal_layer(p, w, s, column, x, scratch):
     """A Diagonal BiLSTM, whose direction from the right runs when its row is closed; see `DiagonalBiLSTM`."""
     F, D, W1 = p[FEATURES], p[HIDDEN], p[COLUMNS]
@@ -211,7 +211,7 @@ def diagonal_layer(p, w, s, column, x, scratch):
         store(scratch, d, load(s, left_hidden + d) + load(s, right_row + column * D + d))
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def add_projection(p, w, x, scratch):
     """Adds the layer's hidden features, mapped back to F, to the stream x [F]."""
     F, D, project = p[FEATURES], p[HIDDEN], p[PROJECT]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pixelseq.kernels.numba.simd import LANES
 
-LAYERS = ("conv", "row", "diagonal")
+LAYERS = ("diagonal", "row", "conv")
 """Kinds of layers, by the names that configurations give them; `NAME_layer` of `layers.py` walks one."""
 
 # A block's record.

@@ -41,9 +41,9 @@ def forward_kernel(gates_is, weight_ss, hidden, cell, gates):
                         for k in range(K):
                             column = k - K // 2
                             if 0 <= j + column < W:
-                                tap, first = column - W, k * D * 4 * D
+                                tap, offset = column - W, k * D * 4 * D
                                 gates0, gates1 = add_products(
-                                    gates0, gates1, hidden, p0 + tap, p1 + tap, weight_ss, first, D, d
+                                    gates0, gates1, hidden, p0 + tap, p1 + tap, weight_ss, offset, D, d
                                 )
                         before0, before1 = load(cell, (p0 - W) * D + d), load(cell, (p1 - W) * D + d)
                     cell_forward(gates0, before0, hidden, cell, gates, p0, D, d)
@@ -74,9 +74,9 @@ def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, gr
                             for k in range(K):
                                 column = K // 2 - k
                                 if 0 <= j + column < W:
-                                    tap, first = W + column, k * 4 * D * D
+                                    tap, offset = W + column, k * 4 * D * D
                                     sums0, sums1 = add_transposed_products(
-                                        sums0, sums1, grad_gates, p0 + tap, p1 + tap, transposed, first, D, d
+                                        sums0, sums1, grad_gates, p0 + tap, p1 + tap, transposed, offset, D, d
                                     )
                         if i > 0:
                             before0, before1 = load(cell, (p0 - W) * D + d), load(cell, (p1 - W) * D + d)
@@ -88,8 +88,8 @@ def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, gr
                         for k in range(K):
                             column = k - K // 2
                             q = (b * H + i) * W + max(0, -column)  # the first pixel whose tap lies inside
-                            first, count = (worker * K + k) * D * 4 * D, W - abs(column)
-                            add_weight_gradient(grad_weight, first, hidden, q - W + column, grad_gates, q, 1, count, D)
+                            offset, count = (worker * K + k) * D * 4 * D, W - abs(column)
+                            add_weight_gradient(grad_weight, offset, hidden, q - W + column, grad_gates, q, 1, count, D)
 
 
 row_scan = scan_op("row_scan", forward_kernel, backward_kernel)

@@ -1,4 +1,4 @@
-"""The README's commands and Python run as they stand, in a folder that holds the project's scripts."""
+"""The pages' commands and Python run as they stand, one page after the other in a folder that holds the scripts."""
 
 from __future__ import annotations
 
@@ -13,16 +13,23 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+RUN = ["README.md", "train/README.md", "sample/README.md", "pixelseq/data/README.md"]
+"""Pages whose commands are run; later ones take what earlier ones leave."""
+PAGES = [*RUN, "pixelseq/README.md", "pixelseq/kernels/README.md", "tests/README.md"]
 INSTALL = ("git clone", "cd ", "pip install", "python -m pytest", "ruff", "mypy")
 FEW_STEPS = " --steps 3 --batch-size 8 --model.hidden 4"
 OWN = "--data my/"
 """Marks the commands on a user's own images, which the test makes: only that they run is of interest."""
 
 
+def blocks(page: str, language: str) -> list[str]:
+    """The code of a page."""
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
 def runnable() -> list[str]:
-    return [command for command in COMMANDS if command and not command.startswith(("#", *INSTALL))]
+    commands = [line for page in RUN for block in blocks(page, "bash") for line in block.splitlines()]
+    return [command for command in commands if command and not command.startswith(("#", *INSTALL))]
 
 
 def run_all(folder: Path) -> dict[str, dict[str, float]]:
@@ -39,7 +46,7 @@ def run_all(folder: Path) -> dict[str, dict[str, float]]:
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         if "train/run.py" in command and OWN not in command:
             results[command] = json.loads(done.stdout.splitlines()[-1])
-    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+    for code in [code for page in RUN for code in blocks(page, "python")]:
         done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, f"{code}\n{done.stderr}"
     return results
@@ -57,15 +64,29 @@ def write_own_images(folder: Path) -> None:
 @pytest.mark.slow
 def test_commands_run_as_they_stand(tmp_path: Path) -> None:
     assert sum(OWN in command for command in runnable()) == 3
-    assert "```python" in README
+    assert all(blocks(page, "python") for page in ("README.md", "pixelseq/data/README.md"))
     results = run_all(tmp_path)
-    digits, columns = (results[f"accelerate launch train/run.py{preset}"] for preset in ("", " digit_columns"))
+    digits, columns = (results[f"python train/run.py{preset}"] for preset in ("", " digit_columns"))
     assert digits["test_bits_per_dim"] < 1.75
     # Nothing in the model knows the row's number: taller columns than any it was trained on cost the same.
     assert columns["columns_of_12_bits_per_dim"] == pytest.approx(columns["columns_of_6_bits_per_dim"], rel=0.03)
     assert columns["columns_of_12_bits_per_dim"] < 1.85
 
 
-def test_files_that_the_readme_names_exist() -> None:
-    for name in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (ROOT / name).exists(), name
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_links_to_exists(page: str) -> None:
+    for name in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text()):
+        assert ((ROOT / page).parent / name).exists(), name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_module_that_a_page_names_exists(page: str) -> None:
+    """In backticks, by its path from the root, the package, the tests, or the page's own folder."""
+    folders = [ROOT, ROOT / "pixelseq", ROOT / "tests", (ROOT / page).parent]
+    prose = re.sub(r"```.*?```", "", (ROOT / page).read_text(), flags=re.DOTALL)
+    for name in re.findall(r"`([\w/]+\.py)`", prose):
+        assert any((folder / name).exists() for folder in folders), name
+
+
+def test_the_first_page_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= 8000
