@@ -1,4 +1,4 @@
-"""The Numba backend against the reference, outputs and gradients; its activations against exact values."""
+"""The Numba backend by itself: threads, the cache on disk, types, activations against exact values."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from numba import njit
+from test_fast_scans import inputs
 from torch import Tensor
 
 from pixelseq.kernels import diagonal_scan, row_scan
@@ -22,56 +23,10 @@ from pixelseq.kernels.numba.activations import sigmoid, tanh
 from pixelseq.kernels.numba.op import kernel
 from pixelseq.kernels.numba.simd import LANES, load, store
 
-# B = 1 and odd B walk an image with itself; D off the vector width is padded; one row, one column.
-SHAPES = [
-    (1, 1, 1, 1),
-    (2, 3, 4, 5),
-    (3, 4, 7, 16),
-    (2, 9, 6, 17),
-    (1, 3, 3, 33),
-    (5, 1, 6, 8),
-    (4, 6, 1, 20),
-    (0, 3, 3, 4),
-]
-ids = "B{0[0]}-H{0[1]}-W{0[2]}-D{0[3]}".format
-TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 
-
-def inputs(shape: tuple[int, int, int, int], kernel: int | None, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Gates and weights of a row scan (of that kernel) or a diagonal scan (None), and a gradient of h."""
-    B, H, W, D = shape
-    directions = () if kernel else (2,)
-    taps = (kernel,) if kernel else (2, 2)
-    gates_is = torch.randn(B, H, W, *directions, 4 * D, dtype=dtype, requires_grad=True)
-    weight_ss = (torch.randn(*taps, D, 4 * D, dtype=dtype) / (3 * D) ** 0.5).requires_grad_()
-    return gates_is, weight_ss, torch.randn(B, H, W, *directions, D, dtype=dtype)
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=ids)
-@pytest.mark.parametrize("kernel", [None, 1, 3, 5], ids=lambda k: f"row{k}" if k else "diagonal")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
-def test_equals_the_reference(shape: tuple[int, int, int, int], kernel: int | None, dtype: torch.dtype) -> None:
-    gates_is, weight_ss, grad_hidden = inputs(shape, kernel, dtype)
-    scan = row_scan if kernel else diagonal_scan
-    results = []
-    for backend in ("reference", "numba"):
-        hidden = scan(gates_is, weight_ss, backend=backend)
-        results.append((hidden, *torch.autograd.grad(hidden, (gates_is, weight_ss), grad_hidden)))
-    for expected, found, name in zip(*results, ("h", "gates_is", "weight_ss"), strict=True):
-        tolerance = TOLERANCE[dtype] * max(1, expected.abs().max().item() if expected.numel() else 1)
-        torch.testing.assert_close(found, expected, rtol=0, atol=tolerance, msg=lambda text, n=name: f"{n}: {text}")
-
-
-def test_inputs_need_not_be_contiguous() -> None:
-    gates_is, weight_ss, grad_hidden = inputs((2, 3, 4, 16), None, torch.float64)
-    expected = diagonal_scan(gates_is, weight_ss, backend="reference")
-    strided = gates_is.detach().transpose(1, 2).contiguous().transpose(1, 2).requires_grad_()
-    found = diagonal_scan(strided, weight_ss.detach().transpose(2, 3).contiguous().transpose(2, 3), backend="numba")
-    torch.testing.assert_close(found, expected)
-    turned = grad_hidden.flip(0).contiguous().flip(0).transpose(0, 1).contiguous().transpose(0, 1)
-    (one,) = torch.autograd.grad(expected, gates_is, grad_hidden)
-    (other,) = torch.autograd.grad(found, strided, turned)
-    torch.testing.assert_close(one, other)
+def with_gradients(tensors: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    gates_is, weight_ss, grad_hidden = tensors
+    return gates_is.requires_grad_(), weight_ss.requires_grad_(), grad_hidden
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -79,7 +34,7 @@ def test_inputs_need_not_be_contiguous() -> None:
 @pytest.mark.parametrize("batch", [1, 7])
 def test_threads_are_torchs_and_left_as_they_were(threads: int, kernel: int | None, batch: int) -> None:
     scan = row_scan if kernel else diagonal_scan
-    gates_is, weight_ss, grad_hidden = inputs((batch, 3, 4, 16), kernel, torch.float64)
+    gates_is, weight_ss, grad_hidden = with_gradients(inputs((batch, 3, 4, 16), kernel, torch.float64))
     expected = scan(gates_is, weight_ss, backend="reference")
     torch.set_num_threads(threads)
     found = scan(gates_is, weight_ss, backend="numba")
@@ -93,7 +48,7 @@ def test_threads_are_torchs_and_left_as_they_were(threads: int, kernel: int | No
 
 
 def test_python_threads_may_call_at_once() -> None:
-    gates_is, weight_ss, _ = inputs((4, 5, 6, 16), None, torch.float64)
+    gates_is, weight_ss, _ = with_gradients(inputs((4, 5, 6, 16), None, torch.float64))
     expected = diagonal_scan(gates_is, weight_ss, backend="reference").detach()
     with ThreadPoolExecutor(4) as pool:
         found = list(
@@ -113,22 +68,14 @@ def test_an_output_that_is_not_used_has_no_gradient() -> None:
         def backward(ctx: object, *grad: Tensor) -> None:
             return None
 
-    gates_is, weight_ss, _ = inputs((2, 2, 2, 16), 3, torch.float64)
+    gates_is, weight_ss, _ = with_gradients(inputs((2, 2, 2, 16), 3, torch.float64))
     Constant.apply(row_scan(gates_is, weight_ss, backend="numba")).sum().backward()
     assert gates_is.grad is None
     assert weight_ss.grad is None
 
 
-@pytest.mark.parametrize("kernel", [3, None], ids=["row", "diagonal"])
-def test_the_ops_are_registered_in_full(kernel: int | None) -> None:
-    gates_is, weight_ss, _ = inputs((2, 3, 4, 16), kernel, torch.float64)
-    (row_scan if kernel else diagonal_scan)(gates_is, weight_ss, backend="numba")  # registers the op
-    name = "row_scan_numba" if kernel else "diagonal_scan_numba"
-    torch.library.opcheck(getattr(torch.ops.pixelseq, name).default, (gates_is, weight_ss))
-
-
 def test_autocast_reaches_the_kernel_in_float32() -> None:
-    gates_is, weight_ss, _ = inputs((2, 3, 4, 16), 3, torch.float32)
+    gates_is, weight_ss, _ = with_gradients(inputs((2, 3, 4, 16), 3, torch.float32))
     expected = row_scan(gates_is.bfloat16().float(), weight_ss, backend="reference")
     with torch.autocast("cpu", torch.bfloat16):
         found = row_scan(gates_is.bfloat16(), weight_ss, backend="numba")
@@ -185,7 +132,7 @@ def test_activations_at_the_ends_of_the_range(dtype: type) -> None:
 
 
 def test_nan_spreads_to_all_later_pixels_and_no_earlier_one() -> None:
-    gates_is, weight_ss, _ = inputs((1, 3, 4, 16), None, torch.float32)
+    gates_is, weight_ss, _ = with_gradients(inputs((1, 3, 4, 16), None, torch.float32))
     with torch.no_grad():
         gates_is[0, 1, 1] = torch.nan
         bad = diagonal_scan(gates_is, weight_ss, backend="numba").isnan().any(-1)[0]
