@@ -23,12 +23,10 @@ FLOORS = [
 HEAVY = ("numba", "PIL", "datasets", "matplotlib", "pydantic", "accelerate", "sklearn", "pyarrow", "tyro")
 
 
-def imports(path: Path, deferred: bool) -> set[str]:
-    """Modules of the package that a file imports, with or without those inside functions."""
-    tree = ast.parse(path.read_text())
-    nodes = ast.walk(tree) if deferred else iter(tree.body)
+def imports(path: Path) -> set[str]:
+    """Modules of the package that a file imports, those inside functions included."""
     found = set()
-    for node in nodes:
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("pixelseq."):
             modules = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= {name if file_of(name) else node.module for name in modules}
@@ -58,11 +56,11 @@ def test_a_module_imports_from_its_own_room_and_from_floors_below(path: Path) ->
     room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     floor = next(k for k, rooms in enumerate(FLOORS) if room in rooms)
     allowed = {room}.union(*FLOORS[:floor])
-    assert {name.split(".")[1] for name in imports(path, deferred=True)} <= allowed
+    assert {name.split(".")[1] for name in imports(path)} <= allowed
 
 
 def test_no_module_is_in_a_circle() -> None:
-    graph = {name_of(path): imports(path, deferred=False) - {name_of(path)} for path in MODULES}
+    graph = {name_of(path): imports(path) - {name_of(path)} for path in MODULES}
     TopologicalSorter(graph).prepare()  # raises CycleError
 
 

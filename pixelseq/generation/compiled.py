@@ -14,36 +14,7 @@ from torch import Tensor, nn
 from pixelseq.generation.engine import Stretch, Walker
 from pixelseq.kernels.numba.op import run
 from pixelseq.kernels.numba.simd import LANES
-from pixelseq.kernels.pixel_walk.layout import (
-    BLOCK_SIZE,
-    COLOUR_SIZE,
-    COLOURS,
-    COLUMNS,
-    FEATURES,
-    FIRST,
-    FROM_EARLIER,
-    FROM_FEATURES,
-    HEAD_HIDDEN,
-    HIDDEN,
-    INPUTS,
-    KERNEL,
-    KIND,
-    LAYERS,
-    LEVELS,
-    MIXTURES,
-    NET_SIZE,
-    OUTPUTS,
-    PROJECT,
-    ROWS,
-    SCRATCH,
-    STATE,
-    STREAM,
-    TO_OUTPUTS,
-    WEIGHT,
-    WIDTH,
-    padded,
-    scratch_size,
-)
+from pixelseq.kernels.pixel_walk import layout
 from pixelseq.kernels.pixel_walk.walk import walk
 from pixelseq.layers import ExactLinear, Head, LogisticMixtureHead, ResidualBlock
 from pixelseq.model.pixelrnn import PixelRNN
@@ -63,24 +34,26 @@ class CompiledModel:
         self._count = 0
         config, head, first = model.config, model.head, model.encoder.first
         C = config.pixel_format.channels
-        net = torch.zeros(NET_SIZE, dtype=torch.int64)
+        net = torch.zeros(layout.NET_SIZE, dtype=torch.int64)
         X = first.weight.shape[1]
-        net[FIRST] = self._add(*first.walk_weights(), pad_inputs=False)  # a pixel has few numbers, which are broadcast
-        net[ROWS], net[KERNEL], net[INPUTS] = first.rows, first.kernel, X
+        net[layout.FIRST] = self._add(
+            *first.walk_weights(), pad_inputs=False
+        )  # a pixel has few numbers, which are broadcast
+        net[layout.ROWS], net[layout.KERNEL], net[layout.INPUTS] = first.rows, first.kernel, X
         self.state_size = first.rows * (width + 1 + 2 * (first.kernel // 2)) * X
         blocks = [
             self._block(block, config.features, config.hidden) for block in (*model.encoder.blocks, *model.blocks)
         ]
-        self.blocks = torch.stack(blocks) if blocks else torch.zeros(0, BLOCK_SIZE, dtype=torch.int64)
+        self.blocks = torch.stack(blocks) if blocks else torch.zeros(0, layout.BLOCK_SIZE, dtype=torch.int64)
         self.head = torch.stack([self._colour(head, c) for c in range(C)])
         self.weights = torch.cat(self._parts)
         self.table = model.pixels.table.detach().contiguous()
-        net[STREAM], net[COLOURS] = padded(config.features), C
-        net[LEVELS], net[WIDTH] = config.pixel_format.levels, width
-        net[MIXTURES] = head.mixtures if isinstance(head, LogisticMixtureHead) else 0
-        head_size = int(self.head[:, [OUTPUTS, HEAD_HIDDEN]].sum(1).max())
-        trunk_size = scratch_size(padded(config.features), padded(config.hidden))
-        net[SCRATCH] = max(trunk_size, padded(config.features) + head_size)
+        net[layout.STREAM], net[layout.COLOURS] = layout.padded(config.features), C
+        net[layout.LEVELS], net[layout.WIDTH] = config.pixel_format.levels, width
+        net[layout.MIXTURES] = head.mixtures if isinstance(head, LogisticMixtureHead) else 0
+        head_size = int(self.head[:, [layout.OUTPUTS, layout.HEAD_HIDDEN]].sum(1).max())
+        trunk_size = layout.scratch_size(layout.padded(config.features), layout.padded(config.hidden))
+        net[layout.SCRATCH] = max(trunk_size, layout.padded(config.features) + head_size)
         self.net = net
 
     def init_state(self, batch: int) -> Tensor:
@@ -114,7 +87,7 @@ class CompiledModel:
             float(stretch.options.top_p),
             levels,
             nats,
-            state.new_zeros(N, int(self.net[STREAM])),
+            state.new_zeros(N, int(self.net[layout.STREAM])),
         )
         return levels, nats
 
@@ -132,31 +105,32 @@ class CompiledModel:
         from_features, to_outputs = head.from_features[c], head.to_outputs[c]
         assert isinstance(from_features, nn.Linear)
         assert isinstance(to_outputs, ExactLinear)
-        record = torch.zeros(COLOUR_SIZE, dtype=torch.int64)
-        record[FROM_FEATURES] = self._add(*_affine(from_features.weight, from_features.bias))
-        record[TO_OUTPUTS] = self._add(*_affine(*to_outputs.weight_and_bias()))
+        record = torch.zeros(layout.COLOUR_SIZE, dtype=torch.int64)
+        record[layout.FROM_FEATURES] = self._add(*_affine(from_features.weight, from_features.bias))
+        record[layout.TO_OUTPUTS] = self._add(*_affine(*to_outputs.weight_and_bias()))
         if c > 0:
             from_earlier = head.from_earlier[c - 1]
             assert isinstance(from_earlier, nn.Linear)
-            record[FROM_EARLIER] = self._add(from_earlier.weight.T[:, None], pad_inputs=False)
-        record[OUTPUTS], record[HEAD_HIDDEN] = padded(to_outputs.out_features), padded(to_outputs.in_features)
+            record[layout.FROM_EARLIER] = self._add(from_earlier.weight.T[:, None], pad_inputs=False)
+        record[layout.OUTPUTS] = layout.padded(to_outputs.out_features)
+        record[layout.HEAD_HIDDEN] = layout.padded(to_outputs.in_features)
         return record
 
     def _block(self, block: ResidualBlock, features: int, hidden: int) -> Tensor:
         layer = block.layer
-        if layer.name not in LAYERS:
+        if layer.name not in layout.LAYERS:
             raise ValueError(
                 f"no compiled walk knows the layer {layer.name!r}; PIXELSEQ_BACKEND=reference goes step by step"
             )
-        record = torch.zeros(BLOCK_SIZE, dtype=torch.int64)
-        record[KIND], record[FEATURES], record[HIDDEN] = LAYERS.index(layer.name), padded(features), padded(hidden)
-        record[COLUMNS] = self.width + 1
+        record = torch.zeros(layout.BLOCK_SIZE, dtype=torch.int64)
+        record[layout.KIND], record[layout.COLUMNS] = layout.LAYERS.index(layer.name), self.width + 1
+        record[layout.FEATURES], record[layout.HIDDEN] = layout.padded(features), layout.padded(hidden)
         for k, weight in enumerate(layer.walk_weights()):
-            record[WEIGHT + k] = self._add(weight)
+            record[layout.WEIGHT + k] = self._add(weight)
         for k, state in enumerate(layer.init_state(1, self.width + 1).values()):
-            record[STATE + k] = self.state_size
-            self.state_size += math.prod(state.shape[1:-1]) * padded(state.shape[-1])
-        record[PROJECT] = self._add(*_affine(block.project.weight, block.project.bias))
+            record[layout.STATE + k] = self.state_size
+            self.state_size += math.prod(state.shape[1:-1]) * layout.padded(state.shape[-1])
+        record[layout.PROJECT] = self._add(*_affine(block.project.weight, block.project.bias))
         return record
 
 

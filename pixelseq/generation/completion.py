@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pixelseq.generation.engine import Stretch, start_walk
+from pixelseq.generation.engine import Stretch
 from pixelseq.generation.noise import Noise, whole_seed
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.particles import Particles
+from pixelseq.generation.walkers import start_walk
 from pixelseq.model.pixelrnn import PixelRNN
 
 

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pixelseq.generation.engine import Stretch, start_walk
+from pixelseq.generation.engine import Stretch
 from pixelseq.generation.fixed_point import fixed_point
 from pixelseq.generation.noise import Noise
 from pixelseq.generation.options import SamplingOptions
+from pixelseq.generation.walkers import start_walk
 from pixelseq.model.pixelrnn import PixelRNN
 
 

@@ -10,9 +10,9 @@ from helpers import all_images, small_model
 from torch import Tensor
 
 from pixelseq import PixelRNN, SamplingOptions, complete, log_known, sample
-from pixelseq.generation.engine import start_walk
 from pixelseq.generation.noise import Noise
 from pixelseq.generation.particles import Particles
+from pixelseq.generation.walkers import start_walk
 from pixelseq.kernels.backends import VARIABLE
 
 SIDE = 3

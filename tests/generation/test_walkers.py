@@ -14,9 +14,10 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from pixelseq import PixelRNN, sample
 from pixelseq.generation.compiled import CompiledModel, CompiledWalker
 from pixelseq.generation.cuda_graphs import GraphWalker
-from pixelseq.generation.engine import StepWalker, Stretch, Walker, start_walk
+from pixelseq.generation.engine import StepWalker, Stretch, Walker
 from pixelseq.generation.noise import Noise
 from pixelseq.generation.options import SamplingOptions
+from pixelseq.generation.walkers import start_walk
 from pixelseq.kernels.backends import VARIABLE
 from pixelseq.kernels.pixel_walk import distributions
 from pixelseq.layers import logistic_mixture

@@ -13,28 +13,9 @@ import numpy as np
 from numba import njit, prange
 
 from pixelseq.kernels.numba.op import kernel
-from pixelseq.kernels.pixel_walk import layers
+from pixelseq.kernels.pixel_walk import layers, layout
 from pixelseq.kernels.pixel_walk.distributions import draw, log_softmax, mixture_log_probs
 from pixelseq.kernels.pixel_walk.layers import ZERO, add_product, add_projection, copy, masked_conv, relu, shift_rows
-from pixelseq.kernels.pixel_walk.layout import (
-    COLOURS,
-    FIRST,
-    FROM_EARLIER,
-    FROM_FEATURES,
-    HEAD_HIDDEN,
-    INPUTS,
-    KERNEL,
-    KIND,
-    LAYERS,
-    LEVELS,
-    MIXTURES,
-    OUTPUTS,
-    ROWS,
-    SCRATCH,
-    STREAM,
-    TO_OUTPUTS,
-    WIDTH,
-)
 
 
 def _dispatch(functions, kind=0):
@@ -49,7 +30,7 @@ def _dispatch(functions, kind=0):
 
     @njit(error_model="numpy", forceinline=True)
     def chosen(p, w, s, column, x, scratch):
-        if p[KIND] == kind:
+        if p[layout.KIND] == kind:
             function(p, w, s, column, x, scratch)
         else:
             others(p, w, s, column, x, scratch)
@@ -57,7 +38,7 @@ def _dispatch(functions, kind=0):
     return chosen
 
 
-layer = _dispatch([getattr(layers, f"{name}_layer") for name in LAYERS])
+layer = _dispatch([getattr(layers, f"{name}_layer") for name in layout.LAYERS])
 
 
 @kernel
@@ -101,8 +82,9 @@ def walk(
         nats: [N, W, C], written: of each value under the model; 0 where it is known and not scored.
         features: [N, F], written: the stream at the last pixel.
     """
-    F, C, V, width, conv = net[STREAM], net[COLOURS], net[LEVELS], net[WIDTH], net[FIRST]
-    K, R, X, mixtures, size = net[KERNEL], net[ROWS], net[INPUTS], net[MIXTURES], net[SCRATCH]
+    F, C, V, width = net[layout.STREAM], net[layout.COLOURS], net[layout.LEVELS], net[layout.WIDTH]
+    conv, K, R, X = net[layout.FIRST], net[layout.KERNEL], net[layout.ROWS], net[layout.INPUTS]
+    mixtures, size = net[layout.MIXTURES], net[layout.SCRATCH]
     N, W = known.shape
     Q = table.shape[1]
     padded = width + 1 + 2 * (K // 2)
@@ -110,7 +92,7 @@ def walk(
         s = state[b]
         x = features[b]
         scratch = np.zeros(size, weights.dtype)
-        log_probs = np.empty(max(V, head[C - 1, OUTPUTS]))
+        log_probs = np.empty(max(V, head[C - 1, layout.OUTPUTS]))
         earlier = np.zeros(C * Q, weights.dtype)
         for n in range(W + (first_column + W == width)):
             column = first_column + n
@@ -126,12 +108,9 @@ def walk(
                     level = given[b, n, c]
                     nats[b, n, c] = 0.0
                 else:
-                    outputs, hidden_size = head[c, OUTPUTS], head[c, HEAD_HIDDEN]
-                    from_features, from_earlier, to_outputs = (
-                        head[c, FROM_FEATURES],
-                        head[c, FROM_EARLIER],
-                        head[c, TO_OUTPUTS],
-                    )
+                    outputs, hidden_size = head[c, layout.OUTPUTS], head[c, layout.HEAD_HIDDEN]
+                    from_features, from_earlier = head[c, layout.FROM_FEATURES], head[c, layout.FROM_EARLIER]
+                    to_outputs = head[c, layout.TO_OUTPUTS]
                     relu(scratch, ZERO, x, ZERO, F)
                     hidden = F
                     copy(scratch, hidden, weights, from_features, hidden_size)

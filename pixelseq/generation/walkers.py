@@ -1,0 +1,31 @@
+"""The walker that fits a model: by steps, compiled, or by CUDA graphs."""
+
+from __future__ import annotations
+
+import torch
+
+from pixelseq.generation.engine import StepWalker, Walker
+from pixelseq.kernels.backends import choose
+from pixelseq.model.pixelrnn import PixelRNN
+
+
+def start_walk(model: PixelRNN, batch: int, width: int) -> Walker:
+    """A walker at the first pixel of `batch` images of `width` columns: the fastest for the model's device and type.
+
+    The environment variable PIXELSEQ_BACKEND chooses as for the scans: "reference" steps.
+
+    Raises:
+        ValueError: batch or width below 1.
+    """
+    state = model.init_state(batch, width)
+    with torch.autocast(model.device.type, enabled=False):  # walks are in the model's own types
+        backend = choose(None, model.encoder.first.weight)
+    if backend == "numba":
+        from pixelseq.generation.compiled import CompiledModel, CompiledWalker
+
+        return CompiledWalker.start(CompiledModel(model, width), batch)
+    if backend == "triton" and model.device.type == "cuda":
+        from pixelseq.generation.cuda_graphs import GraphWalker
+
+        return GraphWalker(model, state)
+    return StepWalker(model, state)
