@@ -48,5 +48,5 @@ class PixelFormat:
             raise ValueError(f"the legend is {legend!r}; its characters must be printable and all different")
 
     def __str__(self) -> str:
-        colours = {1: "1 channel", 3: "3 channels"}.get(self.channels, f"{self.channels} channels")
-        return f"{colours} of {self.levels} {self.kind} levels"
+        channels = "1 channel" if self.channels == 1 else f"{self.channels} channels"
+        return f"{channels} of {self.levels} {self.kind} levels"

@@ -53,10 +53,7 @@ def evaluate(arguments: Arguments, checkpoint: str) -> None:
         data = load(arguments.images)
     ours, theirs = model.config.pixel_format, data.pixel_format
     if (theirs.channels, theirs.levels) != (ours.channels, ours.levels):
-        raise ValueError(
-            f"{data.name} has {theirs.channels} channels of {theirs.levels} levels; the model {ours.channels} of "
-            f"{ours.levels}: choose `channels` and `levels`"
-        )
+        raise ValueError(f"{data.name} has {theirs}, the model {ours}: choose `channels` and `levels`")
     images = getattr(data, arguments.on)
     if not isinstance(images, Images):
         raise ValueError("a stream of training images has no end; evaluate test or validation by `on`")

@@ -164,3 +164,20 @@ def test_evaluation_gives_the_result_of_the_run(trained: Path) -> None:
     assert round(found["bits_per_dim"], 4) == result["test_bits_per_dim"]
     assert round(found["nats_standard_error"], 3) == result["test_nats_standard_error"] > 0
     assert found["images"] == 250
+
+
+def test_evaluation_takes_the_data_of_the_run(tmp_path: Path, few_steps: list[str]) -> None:
+    for k in range(12):
+        save_png(Image.new("L", (5, 4), 20 * k), tmp_path / "pictures" / f"{k}.png")
+    done = in_process(tmp_path, "train/run.py", *few_steps, "--data", "pictures", "--levels", 8, "--out", "runs/own")
+    assert done.returncode == 0, done.stderr
+    found = in_process(tmp_path, "train/evaluate.py")
+    assert found.returncode == 0, found.stderr
+    result, run = (json.loads(text.splitlines()[-1]) for text in (found.stdout, done.stdout))
+    assert result["data"] == "pictures"
+    assert round(result["bits_per_dim"], 4) == run["test_bits_per_dim"]
+    other = in_process(tmp_path, "train/evaluate.py", "--data", "digits")
+    assert other.returncode == 0, other.stderr  # quantised as the run's pictures were
+    other = in_process(tmp_path, "train/evaluate.py", "--data", "digits", "--levels", 9)
+    expected = "digits has 1 channel of 9 ordinal levels, the model 1 channel of 8 ordinal levels: choose --channels"
+    assert (other.returncode, other.stderr) == (2, f"error: {expected} and --levels\n")

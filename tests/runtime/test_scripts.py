@@ -1,0 +1,69 @@
+"""What the command lines share: errors in one line, names of options as flags, names of files to write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pixelseq.runtime.scripts import as_flags, check_out, is_sheet, one_line_errors, parse_flags
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Two numbers."""
+
+    number: int = 1
+    """A number."""
+    other_number: int = 2
+    """Another."""
+
+    def __post_init__(self) -> None:
+        if self.other_number < 0:
+            raise ValueError(f"`other_number` is {self.other_number}")
+
+
+def test_options_that_a_message_quotes_become_flags() -> None:
+    message = "leave them out with `skip_bad`, or `model.hidden`; not `Quoted` or ` spaced`"
+    assert as_flags(message) == "leave them out with --skip-bad, or --model.hidden; not `Quoted` or ` spaced`"
+
+
+def test_an_error_is_one_line_with_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, one_line_errors():
+        raise ValueError("`num` is\n 0")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "error: --num is 0\n"
+
+
+def test_an_error_of_the_code_is_none_of_the_users() -> None:
+    with pytest.raises(RuntimeError, match="ours"), one_line_errors():
+        raise RuntimeError("ours")
+
+
+def test_flags_that_are_not_given_keep_their_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse_flags(Flags, []) == Flags()
+    assert parse_flags(Flags, ["--number", "5"], Flags(3, 4)) == Flags(5, 4)
+    with pytest.raises(SystemExit):
+        parse_flags(Flags, ["--other-number", "-1"])
+    assert "--other-number is -1" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parse_flags(Flags, ["--help"], about="What it does.")
+    assert "What it does." in capsys.readouterr().out
+
+
+def test_where_a_script_may_write(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.png").mkdir()
+    for good in ("new.png", "new", "deep/new.png"):
+        check_out(tmp_path / good)
+    assert is_sheet(tmp_path / "new.png")
+    assert not is_sheet(tmp_path / "new")
+    for bad, message in [
+        ("new.jpg", "give a .png"),
+        ("folder.png", "which is a folder"),
+        ("file", "which is a file"),
+        ("file/new", "is a file"),
+    ]:
+        with pytest.raises(ValueError, match=f"`out` is .*{message}"):
+            check_out(tmp_path / bad)
