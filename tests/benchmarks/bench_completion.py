@@ -131,7 +131,7 @@ def read(data: Path | None, levels: int) -> tuple[Tensor, Tensor]:
     """Training and test images [N, C, H, W], in the levels of the model."""
     if data is None:
         digits = load("digits")
-        return torch.stack(digits.train).long(), torch.stack(digits.test).long()
+        return torch.stack(list(digits.train)).long(), torch.stack(list(digits.test)).long()
     splits = []
     for split in ("train", "test"):
         pictures = datasets.load_dataset("parquet", data_files=str(data / f"{split}.parquet"), split="train")["image"]
