@@ -1,4 +1,4 @@
-"""What the numbers of an image mean."""
+"""Says what the numbers of an image mean."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ Kind = Literal["ordinal", "categorical"]
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """What the numbers of an image mean; a data set has one, and a model is made for one.
+    """The meaning of the numbers of an image: a data set has one format, and a model is made for one.
 
     Raises:
         ValueError: a field is out of its range.
     """
 
     channels: int = 1
-    """Colour values of a pixel: 1 gray, 3 RGB, 4 RGBA."""
+    """Colour values per pixel: 1 gray, 3 RGB, 4 RGBA."""
     levels: int = 256
     """V, the values that a colour can take: 0 to V - 1."""
     kind: Kind = "ordinal"
     """ordinal: ordered levels, such as intensities; categorical: levels without an order, such as tiles and tokens."""
     legend: str | None = None
-    """A character for each level, to write images as text (tile maps)."""
+    """One character per level, to write images as text (tile maps)."""
 
     def __post_init__(self) -> None:
         for name, minimum in (("channels", 1), ("levels", 2)):

@@ -26,13 +26,13 @@ from pixelseq.model.checkpoint import newest
 from pixelseq.runtime.scripts import check_out, is_sheet, one_line_errors, parse_flags, set_up_torch
 
 AT_ONCE = 256
-"""Particles that are walked together at most, or the particles of one completion."""
+"""The most particles that are walked together, unless one completion has more."""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Completes partial images with a trained model. What is known is said by one of --known-rows, --known-cols,
-    --box, --mask and --alpha."""
+    """Completes partial images with a trained model. One of --known-rows, --known-cols, --box, --mask and --alpha says
+    what is known."""
 
     image: tuple[Path, ...]
     """Pictures, or folders of pictures, in the channels of the model; unknown pixels may hold anything."""
@@ -47,9 +47,9 @@ class Arguments:
     alpha: bool = False
     """What is transparent in a picture is drawn, the rest is known."""
     num: int = 8
-    """Completions of each image."""
+    """Number of completions per image."""
     particles: int = 1
-    """With more than 1, known pixels after a drawn one count too, the better the more; the cost grows alike."""
+    """Particles: with more than 1, known pixels after a drawn one count too; more are more exact and slower."""
     checkpoint: str | None = None
     """A run's folder, a checkpoint folder or a model id on the hub; the newest run where none is given."""
     seed: int = 0
@@ -57,7 +57,7 @@ class Arguments:
     options: Annotated[SamplingOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=SamplingOptions)
     """How levels are drawn."""
     out: Path = Path("completions.png")
-    """A .png for one sheet of all completions as the model sees them, or a folder for it and one .png a completion."""
+    """A .png for one sheet of all completions as the model sees them, or a folder with it and a .png of each."""
 
 
 def main(arguments: list[str]) -> None:
@@ -86,7 +86,7 @@ def run(arguments: Arguments) -> None:
 
 
 def complete_in_parts(model: PixelRNN, picture: PartialPicture, arguments: Arguments, first_index: int) -> Tensor:
-    """The completions [num, C, H, W] of a picture, a part of them at a time."""
+    """Draws the completions [num, C, H, W] of a picture, a part of them at a time."""
     at_once = max(1, AT_ONCE // max(1, arguments.particles))
     parts = [
         complete(
@@ -106,7 +106,7 @@ def complete_in_parts(model: PixelRNN, picture: PartialPicture, arguments: Argum
 
 
 def write(pictures: list[PartialPicture], completions: list[Tensor], model: PixelRNN, out: Path) -> None:
-    """Writes the sheet of completions, each [num, C, H, W], and in a folder a file a completion beside it."""
+    """Writes the sheet of completions, each [num, C, H, W], and in a folder one file per completion beside it."""
     levels, known = [picture.levels for picture in pictures], [picture.known for picture in pictures]
     sheet = completion_sheet(levels, known, completions, model.config.pixel_format)
     save_png(sheet, out if is_sheet(out) else out / "sheet.png")
@@ -117,7 +117,7 @@ def write(pictures: list[PartialPicture], completions: list[Tensor], model: Pixe
 
 
 def pictures_of(arguments: Arguments) -> list[Path]:
-    """The files that --image names, folders replaced by the pictures in them."""
+    """Gives the files that --image names, folders replaced by the pictures in them."""
     paths: list[Path] = []
     for path in arguments.image:
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
@@ -140,7 +140,7 @@ def pictures_of(arguments: Arguments) -> list[Path]:
 
 
 def known_part(arguments: Arguments) -> Callable[[Image.Image], Tensor]:
-    """What the flags say is known: from a picture to its mask [H, W]."""
+    """Makes of the flags a function that gives a picture's mask [H, W] of what is known."""
     ways: dict[str, Callable[[Image.Image], Tensor]] = {}
     if (rows := arguments.known_rows) is not None:
         ways["`known_rows`"] = lambda picture: known_rows(rows, picture.height, picture.width)

@@ -3,7 +3,7 @@
 python sample/run.py --checkpoint runs/digits --num 16 --height 40 --width 8 --out samples.png
 
 One file holds all images: a .png is a sheet of them, magnified; a .npy their levels [N, C, H, W]; a .txt one after the
-other, an empty line between. A folder gets one file an image: a .png in its own size, a .npy [C, H, W], a .txt.
+other, an empty line between. A folder gets one file per image: a .png in its own size, a .npy [C, H, W], a .txt.
 
 python sample/run.py --checkpoint runs/digits --num 1 --height 100000 --width 32 --out strip.png
 
@@ -43,7 +43,7 @@ from pixelseq.runtime.signals import Signals
 BATCH = 256
 SHEET_COLUMNS = 16
 TALL = 4096
-"""Images of more rows are asked for one at a time by default."""
+"""The most rows of which 16 images are drawn by default; of taller images, one is."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Arguments:
     """Samples images from a trained model, in raster order, of any height and width."""
 
     height: int
-    """Rows of an image."""
+    """Rows of each image."""
     width: int
-    """Columns of an image."""
+    """Columns of each image."""
     num: int | None = None
     """Number of images, sampled 256 at a time; 16 where none is given, 1 where they have more than 4096 rows."""
     checkpoint: str | None = None
@@ -63,9 +63,9 @@ class Arguments:
     options: Annotated[SamplingOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=SamplingOptions)
     """How levels are drawn."""
     format: Literal["png", "npy", "txt"] = "png"
-    """png pictures; npy integer levels; txt a line a row, a character a level (models with a legend)."""
+    """png pictures; npy integer levels; txt one line per row, one character per level (models with a legend)."""
     out: Path | None = None
-    """A file of the format for all images, or a folder for one file an image; samples.FORMAT where none is given."""
+    """A file of the format for all images, or a folder for one file per image; samples.FORMAT where none is given."""
     animate: Path | None = None
     """A .webp that shows the images being drawn, too."""
 
@@ -131,7 +131,7 @@ def run(arguments: Arguments) -> None:
 
 
 def write_strip(model: PixelRNN, arguments: Arguments, path: Path) -> None:
-    """Writes one image as it is drawn; what is drawn by then is kept where a signal ends it."""
+    """Writes one image as it is drawn; if a signal ends it, the rows drawn by then are kept."""
     height = arguments.height
     drawn = islice(stream(model, 1, arguments.width, arguments.seed, arguments.options), height)
 

@@ -1,4 +1,4 @@
-"""Evaluates a trained model: exact nats an image and bits/dim of a split, with their standard errors.
+"""Evaluates a trained model: exact nats per image and bits/dim of a split, with their standard errors.
 
     accelerate launch train/evaluate.py --checkpoint runs/digits
 
@@ -26,7 +26,7 @@ from pixelseq.training.settings import read_settings
 
 @dataclass(frozen=True)
 class Arguments:
-    """Evaluates a trained model on a data set: by default that which its run was trained on."""
+    """Evaluates a trained model on a data set: by default the one that its run was trained on."""
 
     images: Annotated[DataOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=DataOptions)
     """What to evaluate on."""
@@ -49,7 +49,7 @@ def evaluate(arguments: Arguments, checkpoint: str) -> None:
     """Prints the likelihood of a part of a data set as JSON."""
     accelerator = join_processes("train/evaluate.py")
     model = PixelRNN.from_pretrained(checkpoint).to(accelerator.device)
-    with accelerator.local_main_process_first():  # which decodes for all of its machine
+    with accelerator.local_main_process_first():  # it decodes for all of its machine
         data = load(arguments.images)
     ours, theirs = model.config.pixel_format, data.pixel_format
     if (theirs.channels, theirs.levels) != (ours.channels, ours.levels):

@@ -3,7 +3,7 @@
     accelerate launch train/run.py [PRESET] [--flags]
     accelerate launch train/run.py --data my/pictures --crop 32x32 --flip
 
-Presets: PRESETS. Ends with one JSON line; everything else is in runs/PRESET.
+Presets: PRESETS. The last line printed is JSON; everything else is in runs/PRESET.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ LOG_EVERY = 50
 METRICS, RESULT, LOCK = "metrics.jsonl", "result.json", "lock"
 SAVING = "saving the state, then ending; another signal after 5 seconds ends at once"
 UNSUPPORTED = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
-"""Of accelerate's kinds of training; version 2 of FSDP is supported."""
+"""The kinds of accelerate's training that are refused; version 2 of FSDP is supported."""
 PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
@@ -81,7 +81,7 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
         raise ValueError(
             f"--batch-size is {asked.batch_size}; {accelerator.num_processes} processes need one image each"
         )
-    with accelerator.local_main_process_first():  # which decodes for all of its machine
+    with accelerator.local_main_process_first():  # it decodes for all of its machine
         data = load(asked.images)
     if asked.stage_split:
         if not isinstance(data.train, Images):
@@ -111,7 +111,7 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
 
 
 def fit_to_data(config: TrainConfig, data: Dataset) -> TrainConfig:
-    """The configuration with what the data decide: what the model's pixels are, and the steps of epochs."""
+    """Fills in what the data decide: the model's pixel format, and the steps of a number of epochs."""
     model = dataclasses.replace(config.model, pixel_format=data.pixel_format)
     steps = config.steps
     if config.epochs is not None:
@@ -122,7 +122,7 @@ def fit_to_data(config: TrainConfig, data: Dataset) -> TrainConfig:
 
 
 def build_model(config: TrainConfig, folder: Path) -> PixelRNN:
-    """The model as the run's first step finds it."""
+    """Builds the model as the run's first step finds it."""
     torch.manual_seed(config.seed)
     model = stage_model(config.model, config.stage)
     if config.init_from is not None and not has_states(folder / STATES):
@@ -194,7 +194,7 @@ def train(
 
 
 def reached(config: TrainConfig, held_out: Likelihood, progress: Progress) -> str | None:
-    """The flag that a validation ends the run by, if any."""
+    """Gives the flag by which a validation ends the run, if any."""
     if config.target_bits_per_dim is not None and held_out.bits_per_dim <= config.target_bits_per_dim:
         return "--target-bits-per-dim"
     if config.target_nats is not None and held_out.nats_per_image <= config.target_nats:

@@ -1,4 +1,4 @@
-"""Data sets of images from wherever they are, and images as batches of levels."""
+"""Data sets of images from any source, and batches of levels made of them."""
 
 from pixelseq.data.batches import batches_by_width, training_batches
 from pixelseq.data.dataset import Dataset

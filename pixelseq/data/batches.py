@@ -1,4 +1,4 @@
-"""Images as batches, and the order of training.
+"""Makes batches of images, and orders them for training.
 
 Shapes: B batch, C colours, H rows, W columns.
 """
@@ -18,10 +18,10 @@ from pixelseq.model.batch import Batch
 
 
 def batches_by_width(images: Sequence[Tensor]) -> list[Batch]:
-    """Images as batches, one for each width, in order of their first.
+    """Groups images into batches, one per width, in the order of the first image of each.
 
     Args:
-        images: levels, each [C, H, W], of one C.
+        images: levels, each [C, H, W], with one C for all.
     """
     if isinstance(images, Images) and (stacked := images.stacked()) is not None:
         return [Batch(stacked, torch.full((len(images),), stacked.shape[2]))] if len(images) else []
@@ -40,23 +40,24 @@ def training_batches(
     rank: int = 0,
     world: int = 1,
 ) -> Iterator[Images]:
-    """Endless batches, as training sees the images: every image is used equally often.
+    """Gives endless batches, as training sees the images; every image is used equally often.
 
-    Batches are a function of the seed alone, whatever the number of processes; each takes its share of every batch,
-    which has no image where a batch has fewer than processes. Where widths vary, images of one width lie together.
-    Only the images of a `Stream` depend on the number of processes, each reading what is its own.
+    Batches depend on the seed alone, not on the number of processes. Each process takes its share of every batch, which
+    is empty where a batch has fewer images than there are processes. Where widths vary, images of one width lie
+    together.
+    Only batches of a `Stream` depend on the number of processes, since each reads its own part.
 
     Args:
-        images: those to train on.
-        batch_size: images of a batch, over all processes.
-        seed: of the order and of all draws.
-        batch_pixels: pixels that a batch has at most (but at least one image), instead of `batch_size`.
-        start: batches to leave out, as after a stop.
-        rank: number of this process.
-        world: processes.
+        images: the images to train on.
+        batch_size: images per batch, over all processes.
+        seed: the seed of the order and of all draws.
+        batch_pixels: the most pixels per batch (but at least one image), instead of `batch_size`.
+        start: the number of batches to skip, as after a stop.
+        rank: the number of this process, from 0.
+        world: the number of processes.
 
     Raises:
-        ValueError: no images, or sizes below 1.
+        ValueError: there are no images, or a size is below 1.
     """
     size = batch_size if batch_pixels is None else batch_pixels
     if size < 1:
@@ -76,8 +77,7 @@ def training_batches(
 
 
 def _plan(costs: np.ndarray, widths: np.ndarray, budget: int, seed: int) -> Iterator[np.ndarray]:
-    """Batches [2, n] of images' positions and their epochs; the last images of an epoch share a batch
-    with the first of the next."""
+    """Plans batches [2, n], image positions and epochs; an epoch's last share a batch with the first of the next."""
     _, group = np.unique(widths, return_inverse=True)
     groups = group.max() + 1
     waiting = np.empty((2, 0), dtype=np.int64)
@@ -94,7 +94,7 @@ def _plan(costs: np.ndarray, widths: np.ndarray, budget: int, seed: int) -> Iter
 
 
 def _cuts(costs: np.ndarray, budget: int) -> list[int]:
-    """Where batches of at most the budget, or of one image, begin after the first."""
+    """Gives the start of each batch but the first; a batch costs at most the budget, or has one image."""
     cuts, spent = [], 0
     for k, cost in enumerate(costs.tolist()):
         if spent and spent + cost > budget:

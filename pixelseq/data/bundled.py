@@ -17,14 +17,14 @@ NAMES = ("digits", "digit_columns", "photos")
 DIGIT_LEVELS = 17
 DIGIT_SPLITS = {"train": 1297, "validation": 250, "test": 250}
 COLUMN_DIGITS = range(1, 7)
-"""Digits of a column in `digit_columns`."""
+"""The numbers of digits that a column of `digit_columns` can have."""
 TRAINING_COLUMNS = 20_000
 HELD_OUT_COLUMNS = 250
 PHOTOS = ("china.jpg", "flower.jpg")
 
 
 def digits() -> dict[str, Images]:
-    """The 1797 handwritten digits of 8x8 pixels and 17 levels (UCI, Alpaydin and Kaynak 1998), in a fixed split."""
+    """Gives the 1797 handwritten digits, 8x8 pixels of 17 levels (UCI, Alpaydin and Kaynak 1998), in a fixed split."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
@@ -37,7 +37,7 @@ def digits() -> dict[str, Images]:
 
 
 def digit_columns() -> tuple[dict[str, Images], dict[str, Images]]:
-    """The digits in columns of 1 to 6, of 8 to 48 rows, and further tests by name."""
+    """Gives the digits in columns of 1 to 6, which are 8 to 48 rows tall, and further test sets by name."""
     single = {split: list(images) for split, images in digits().items()}
     least, most = COLUMN_DIGITS.start, COLUMN_DIGITS.stop - 1
     splits = {
@@ -50,7 +50,7 @@ def digit_columns() -> tuple[dict[str, Images], dict[str, Images]]:
 
 
 def photos(options: DataOptions) -> list[Tensor]:
-    """scikit-learn's two photographs, 427x640 pixels (CC BY, credited in its package)."""
+    """Gives scikit-learn's two photographs, 427x640 pixels (CC BY, credited in its package)."""
     import sklearn.datasets
 
     folder = Path(sklearn.datasets.__file__).parent / "images"

@@ -27,37 +27,37 @@ from pixelseq.imaging.read import decode_grid, decode_picture
 from pixelseq.runtime.files import atomic_folder
 
 FORMAT = 2
-"""Of the files; another number makes old ones stale."""
+"""The version of the files; another number makes old ones stale."""
 READ_AT_ONCE = 2**30
-"""Bytes of pixels up to which a split is read into memory; a larger one is memory-mapped."""
+"""The most bytes of a split that is read into memory; a larger one is memory-mapped."""
 WRITTEN_AT_ONCE = 2**20
 BAD_NAMED = 5
 
 
 @dataclass
 class Facts:
-    """What was seen while decoding."""
+    """What was seen while a source was decoded."""
 
     channels: int = 0
     pictures: bool = True
-    """Pictures, whose values are shades, rather than grids of levels."""
+    """Whether the images are pictures, whose values are shades, rather than grids of levels."""
     bilevel: bool = True
-    """All are 1-bit pictures."""
+    """Whether all images are 1-bit pictures."""
     largest: int = 0
-    """Of the values."""
+    """The largest value of all grids."""
     bad: list[str] = field(default_factory=list)
-    """Names of the pictures left out."""
+    """The pictures that cannot be decoded, each with its name and the reason."""
     class_names: tuple[str, ...] = ()
     splits: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
-    """Splits of the source that are none of train, validation and test."""
+    """The splits of the source that are none of train, validation and test."""
 
 
 def stores(source: Source, options: DataOptions) -> tuple[dict[str, Store], Facts]:
-    """The decoded splits of a source, from the cache where they are in it.
+    """Gives the decoded splits of a source, from the cache if it has them.
 
     Raises:
-        ValueError: images that cannot be decoded or do not belong together.
+        ValueError: images cannot be decoded or do not belong together.
     """
     return kept(source.fingerprint, lambda: named_splits(source.open(), options.split), options)
 
@@ -65,15 +65,15 @@ def stores(source: Source, options: DataOptions) -> tuple[dict[str, Store], Fact
 def kept(
     fingerprint: Any, open_splits: Callable[[], tuple[dict[str, Table], list[str]]], options: DataOptions
 ) -> tuple[dict[str, Store], Facts]:
-    """Decoded splits, from the cache where they are in it.
+    """Gives decoded splits, from the cache if it has them.
 
     Args:
-        fingerprint: JSON that changes where the images do.
-        open_splits: reads what the splits are, and the names of those that are not used.
-        options: what is asked for.
+        fingerprint: JSON that changes whenever the images do.
+        open_splits: opens the splits; gives those to use, and the names of those that are not used.
+        options: the options of the data set.
 
     Raises:
-        ValueError: as `stores`.
+        ValueError: for the reasons of `stores`.
     """
     import datasets
 
@@ -91,7 +91,7 @@ def kept(
 
 
 def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Facts:
-    # Sets of pictures are gray until one of colour is met; then the gray ones have three equal colours.
+    # A set of pictures is gray until one in colour is met; then it is decoded anew, gray ones with three equal colours.
     for channels in [options.channels] if options.channels else [1, 3]:
         facts = Facts(channels=channels, class_names=next(iter(tables.values())).class_names)
         if all(_decode_split(table, options, folder / split, facts) for split, table in tables.items()):
@@ -106,7 +106,7 @@ def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Fac
 
 
 def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts) -> bool:
-    """Writes a split; False where a picture of colour ends an attempt in gray."""
+    """Writes a split; returns False if a picture in colour ends an attempt in gray."""
     folder.mkdir(exist_ok=True)
     sizes: list[tuple[int, int]] = []
     labels: list[int] = []

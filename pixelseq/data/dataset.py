@@ -10,12 +10,12 @@ from pixelseq.data.streaming import Stream
 from pixelseq.pixel_format import PixelFormat
 
 FINGERPRINTED = 2**28
-"""Bytes of a store's pixels, the first of them, that a fingerprint looks at."""
+"""The number of bytes, from the start of a store's pixels, that a fingerprint looks at."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images in three splits."""
+    """Images in three splits, and the format of their pixels."""
 
     name: str
     pixel_format: PixelFormat
@@ -23,14 +23,14 @@ class Dataset:
     validation: Images
     test: Images
     more_tests: dict[str, Images] = field(default_factory=dict)
-    """Further held-out images, by what they are."""
+    """Further held-out images, by a name that says what they are."""
     class_names: tuple[str, ...] = ()
-    """Name of each label, where they have names."""
+    """The name of each label, if labels have names."""
     notes: tuple[str, ...] = ()
-    """What was decided for the user, a line each."""
+    """What was decided for the user, one line per decision."""
 
     def fingerprint(self) -> str:
-        """Changes with the number, the sizes and the pixels of the images; those of a stream are not looked at."""
+        """Gives a digest of the number, the sizes and the pixels of the images, without those of a stream."""
         splits = [images for images in (self.train, self.validation, self.test) if isinstance(images, Images)]
         digest = hashlib.sha256(str([len(images) for images in splits]).encode())
         for store in {id(images.store): images.store for images in splits}.values():

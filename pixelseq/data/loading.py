@@ -1,4 +1,4 @@
-"""A data set by what the user asks for."""
+"""Loads the data set that the user asks for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pixelseq.imaging.text import read_legend
 from pixelseq.pixel_format import PixelFormat
 
 DEFAULT_CROP = "32x32"
-"""Where one picture is all there is."""
+"""The size of crops where one picture is all there is."""
 
 
 @dataclass(frozen=True)
@@ -28,26 +28,26 @@ class _Found:
 
     splits: dict[str, Images]
     levels: int
-    """Where the user does not choose."""
+    """The number of levels where the user does not choose."""
     shades: int | None
-    """Stored values are shades 0 to shades - 1; None: they are levels."""
+    """The number of shades that stored values can be, from 0 on; None where they are levels."""
     more_tests: dict[str, Images] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
     legend: str | None = None
     notes: tuple[str, ...] = ()
     train: Stream | None = None
-    """Instead of `splits["train"]`."""
+    """The training images where they are streamed, instead of `splits["train"]`."""
 
 
 def load(options: DataOptions | str, seed: int = 0) -> Dataset:
-    """A data set: a bundled one, one at a path, or one of the hub, in this order.
+    """Loads a data set: a bundled one, one at a path, or one of the hub, tried in this order.
 
     Args:
-        options: what is asked for, or its `data` alone.
-        seed: of splits that are made, and of the one draw of stochastic pixels that evaluation sees.
+        options: the options of the data set, or its `data` alone.
+        seed: the seed of splits that are made, and of the one draw of stochastic pixels that evaluation sees.
 
     Raises:
-        ValueError: nothing of that name, images that cannot be read, or options that do not suit them.
+        ValueError: there is no data set of that name, its images cannot be read, or the options do not suit them.
     """
     options = DataOptions(options) if isinstance(options, str) else options
     if options.streaming:
@@ -132,7 +132,7 @@ def _cut(pictures: list[Tensor], options: DataOptions) -> dict[str, Images]:
 
 
 def _view(found: _Found, options: DataOptions) -> tuple[int, View]:
-    """The levels, and how they come from stored values."""
+    """Gives the number of levels, and the view that makes levels of stored values."""
     geometry = View(crop=options.crop_size, flip=options.flip)
     if options.binarize:
         return 2, replace(geometry, binarize=found.shades or found.levels)

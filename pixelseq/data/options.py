@@ -11,7 +11,7 @@ from pixelseq.pixel_format import Kind
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Where images come from, and what is made of them.
+    """Says where images come from, and what is made of them.
 
     Raises:
         ValueError: a field is out of its range.
@@ -22,8 +22,8 @@ class DataOptions:
     arrow or JSON files, a folder written by datasets' save_to_disk, a .npy or .npz of integers; or a hub id
     owner/name."""
     levels: int | None = None
-    """Values of a colour. Shades of pictures become the nearest of so many levels (2: a threshold in the middle). By
-    default 256, 2 for 1-bit pictures, and the largest value + 1 for integers, which are levels as they are."""
+    """Number of values that a colour can have. Shades of pictures become the nearest level (2: a threshold in the
+    middle). By default 256, 2 for 1-bit pictures, and the largest value + 1 for integers, which are levels already."""
     pixels: Kind = "ordinal"
     """ordinal: levels that are ordered, as intensities are; categorical: levels without an order, as tiles and tokens
     are, which enter the model as a learned embedding."""
@@ -32,18 +32,18 @@ class DataOptions:
     channels: Literal[1, 3, 4] | None = None
     """Colours of pictures: 1 gray, 3 RGB, 4 RGBA. By default what they have, seen over white."""
     crop: str | None = None
-    """HxW: random parts of so many rows and columns in training, those in the centre for evaluation. Smaller images
-    stay whole."""
+    """HxW: training sees random parts of H rows and W columns, evaluation the part in the centre. Smaller images stay
+    whole."""
     resize: str | None = None
-    """HxW: pictures are resized to so many rows and columns, before any crop."""
+    """HxW: pictures are resized to H rows and W columns, before any crop."""
     flip: bool = False
     """Mirrors half of the training images left to right, drawn anew at every use."""
     image_column: str | None = None
-    """Column of the images; the only one of pictures or integer grids by default."""
+    """Column of the images; by default the only one that holds pictures or integer grids."""
     label_column: str | None = None
-    """Column of the labels; the only one of class labels by default."""
+    """Column of the labels; by default the only one that holds class labels."""
     split: str | None = None
-    """Takes this split alone, and makes training, validation and test images of it."""
+    """Uses this split alone, and divides it into training, validation and test images."""
     skip_bad: bool = False
     """Leaves out pictures that cannot be decoded, and says how many."""
     streaming: bool = False
@@ -66,26 +66,30 @@ class DataOptions:
 
     @property
     def crop_size(self) -> tuple[int, int] | None:
-        """Rows and columns of `crop`."""
+        """The rows and columns of `crop`."""
         return None if self.crop is None else parse_size(self.crop, "crop")
 
     @property
     def resize_size(self) -> tuple[int, int] | None:
-        """Rows and columns of `resize`."""
+        """The rows and columns of `resize`."""
         return None if self.resize is None else parse_size(self.resize, "resize")
 
     def check_no_columns(self) -> None:
-        """Raises ValueError where columns are named although the data has none."""
+        """Raises ValueError if columns are named although the data has none."""
         for flag, column in (("image_column", self.image_column), ("label_column", self.label_column)):
             if column is not None:
                 raise ValueError(f"`{flag}` is {column!r}, but {self.data} is no table: it has no columns")
 
 
 def parse_size(text: str, name: str) -> tuple[int, int]:
-    """Rows and columns of a text HxW.
+    """Reads rows and columns from a text HxW.
+
+    Args:
+        text: the size.
+        name: the option that it is given by, for messages.
 
     Raises:
-        ValueError: another form, or a side below 1.
+        ValueError: the text has another form, or a side is below 1.
     """
     match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
     if match is None:

@@ -1,4 +1,4 @@
-"""From a path or a hub id to rows of pictures or grids, in splits; nothing is decoded here."""
+"""Finds the rows of pictures or grids behind a path or a hub id, in splits; nothing is decoded here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPLITS = {
     "test": ("test", "testing"),
 }
 SAVED = ("dataset_dict.json", "state.json")
-"""Files that datasets' save_to_disk leaves at the top."""
+"""The files that datasets' save_to_disk leaves at the top of its folder."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,18 @@ class Source:
     """Images that have not been read yet."""
 
     fingerprint: Any
-    """JSON that changes where the source does."""
+    """JSON that changes whenever the source does."""
     open: Callable[[], dict[str, Table]]
-    """Reads what the rows are; raises ValueError."""
+    """Gives the table of each split, by the split's own name; raises ValueError where it cannot be read."""
     has_columns: bool = False
-    """Whether its images are a column, which can be named."""
+    """Whether the images are a column of a table, which the user can name."""
 
 
 def find(options: DataOptions) -> Source:
-    """The source that `options.data` names: a path where there is one, a hub id otherwise.
+    """Finds the source that `options.data` names: a path where there is one, a hub id otherwise.
 
     Raises:
-        ValueError: it is neither, a path of nothing that can be read, or one without the columns that are named.
+        ValueError: it is neither, nothing at the path can be read, or it does not have the columns that are named.
     """
     path = Path(options.data).expanduser()
     if path.exists():
@@ -60,22 +60,22 @@ def find(options: DataOptions) -> Source:
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether a name that is no path can be a hub id; where its owner is a folder here, a mistyped path is likelier."""
+    """Tells whether a name that is no path can be a hub id; if its owner is a folder here, it is a mistyped path."""
     match = re.fullmatch(r"([\w-][\w.-]*)/[\w.-]+", name)
     return match is not None and not Path(match[1]).exists()
 
 
 def split_of(name: str) -> str | None:
-    """The split that a file, an array or a column of files is named for: train, validation or test."""
+    """Gives the split (train, validation or test) that the name of a file, an array or a split contains, if any."""
     words = re.split(r"[^a-z]+", name.lower())
     return next((split for word in words for split, names in SPLITS.items() if word in names), None)
 
 
 def data_files(path: Path) -> tuple[str, dict[str, list[str]]] | None:
-    """The builder and the files of each split of a data file or a folder of them; None where there are none.
+    """Gives the builder and the files of each split of a data file or a folder of them; None if there are none.
 
     Raises:
-        ValueError: files of several kinds, or some named for a split and others not.
+        ValueError: there are files of several kinds, or some are named for a split and others are not.
     """
     found = [path] if path.is_file() else _files(path)
     kinds = {BUILDERS[file.suffix.lower()] for file in found if file.suffix.lower() in BUILDERS}
@@ -132,18 +132,18 @@ def _local(path: Path, options: DataOptions) -> Source:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All files below a folder but hidden ones, in order."""
+    """Gives all files below a folder but hidden ones, in order."""
     found = (path for path in folder.rglob("*") if path.is_file())
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
 def stamp(files: list[Path]) -> list[tuple[str, int, int]]:
-    """Name, size and time of change of each file."""
+    """Gives the name, size and time of change of each file."""
     return [(str(file.resolve()), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files]
 
 
 def _folder(folder: Path, pictures: list[Path]) -> dict[str, Table]:
-    """Pictures in folders of splits, or not; inside, in folders of classes, or not."""
+    """Gives the tables of a folder of pictures, which may have folders of splits, and in these folders of classes."""
     splits: dict[str, list[tuple[Path, tuple[str, ...]]]] = {}
     for picture in pictures:
         parts = picture.relative_to(folder).parts[:-1]
@@ -160,7 +160,11 @@ def _folder(folder: Path, pictures: list[Path]) -> dict[str, Table]:
 
 
 def _arrays(path: Path) -> dict[str, Table]:
-    """Integers [N, H, W], [N, H, W, C], [N, C, H, W] or [H, W]; in a .npz, named for splits, labels being [N]."""
+    """Gives the tables of a .npy or .npz.
+
+    Images are integers [N, H, W], [N, H, W, C], [N, C, H, W] or [H, W]. The arrays of a .npz are named for splits, and
+    those of labels are [N].
+    """
     try:
         loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
         arrays = {"train": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}

@@ -1,4 +1,4 @@
-"""Training, validation and test images where the source does not have all three."""
+"""Makes training, validation and test images where the source does not have all three."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ T = TypeVar("T")
 
 HELD_OUT_SHARE = 0.1
 MAX_HELD_OUT = 10_000
-"""Images of a split that is made."""
+"""The most images of a split that is made."""
 
 
 def named_splits(found: dict[str, T], only: str | None) -> tuple[dict[str, T], list[str]]:
-    """The splits that are train, validation and test by their names, and the names of the others.
+    """Picks the splits that are train, validation and test by their names; gives the names of the others, too.
 
     Args:
-        found: splits of the source.
-        only: the one to take, as training images.
+        found: the splits of the source.
+        only: the one split to take, as training images.
 
     Raises:
-        ValueError: no split of that name, or none that can be training images.
+        ValueError: there is no split of that name, or none that can be training images.
     """
     if only is not None:
         if only not in found:
@@ -41,14 +41,14 @@ def named_splits(found: dict[str, T], only: str | None) -> tuple[dict[str, T], l
 
 
 def with_all_splits(splits: dict[str, Images], seed: int) -> tuple[dict[str, Images], list[str]]:
-    """Takes training images for the held-out splits that are missing; says so.
+    """Makes the held-out splits that are missing of training images; gives a note that says so, too.
 
     Args:
         splits: train, and perhaps validation and test.
-        seed: of the choice.
+        seed: the seed of the choice.
 
     Raises:
-        ValueError: too few images.
+        ValueError: there are too few images.
     """
     missing = [split for split in ("validation", "test") if split not in splits]
     train, count = splits["train"], len(splits["train"])
@@ -68,15 +68,17 @@ def with_all_splits(splits: dict[str, Images], seed: int) -> tuple[dict[str, Ima
 
 
 def cut(pictures: Sequence[Tensor], crop: tuple[int, int]) -> dict[str, Images]:
-    """Splits of large pictures that have no pixel in common: the first part of each for training, to be cropped at
-    random, and two bands of tiles across its longer side.
+    """Cuts large pictures into splits that have no pixel in common.
+
+    The first part of each picture is for training, to be cropped at random; the tiles of two bands across its longer
+    side are for validation and test.
 
     Args:
-        pictures: levels, each [C, H, W].
-        crop: rows and columns.
+        pictures: stored values, each [C, H, W].
+        crop: the rows and columns of crops and tiles.
 
     Raises:
-        ValueError: a picture is too small.
+        ValueError: a picture is too small for this.
     """
     parts: dict[str, list[Tensor]] = {"train": [], "validation": [], "test": []}
     for picture in pictures:

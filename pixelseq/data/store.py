@@ -15,42 +15,42 @@ import torch
 from torch import Tensor
 
 ORDER, TRAINING, EVALUATION = range(3)
-"""What random numbers are drawn for; no two share one."""
+"""The purposes that random numbers are drawn for; no two purposes share a number."""
 AT_A_TIME = 1024
-"""Images that are read in one piece where all are of one size."""
+"""The number of images that are read in one piece where all are of one size."""
 
 
 def generator(seed: int, epoch: int, image: int, role: int) -> np.random.Generator:
-    """Random numbers that depend on nothing but the arguments."""
+    """Makes a generator of random numbers that depend on nothing but the arguments."""
     return np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, image, role]))
 
 
 @dataclass(frozen=True, eq=False)
 class Store:
-    """Images one after another."""
+    """Images that lie one after another in one tensor."""
 
     pixels: Tensor
     """uint8, flat: each image is [C, H, W]."""
     sizes: np.ndarray
-    """[N, 2], rows and columns."""
+    """[N, 2], the rows and columns of each image."""
     channels: int
     labels: Tensor | None = None
-    """[N], int64."""
+    """[N], int64, the label of each image, if the source has labels."""
 
     @classmethod
     def of(cls, images: Sequence[Tensor], labels: Tensor | None = None) -> Store:
-        """Copies images [C, H, W] of one C, uint8."""
+        """Copies images, uint8 [C, H, W] with one C for all, into a store."""
         sizes = np.array([image.shape[1:] for image in images], dtype=np.int64).reshape(-1, 2)
         return cls(torch.cat([image.flatten() for image in images]), sizes, images[0].shape[0], labels)
 
     @cached_property
     def offsets(self) -> np.ndarray:
-        """[N + 1], where each image starts."""
+        """[N + 1], the index in `pixels` where each image starts, and where the last one ends."""
         return np.concatenate([[0], np.cumsum(self.sizes.prod(1) * self.channels)])
 
     @cached_property
     def block(self) -> Tensor | None:
-        """All images [N, C, H, W] where they are of one size."""
+        """All images [N, C, H, W] if they are of one size, else None."""
         if len(self.sizes) == 0 or (self.sizes != self.sizes[0]).any():
             return None
         return self.pixels.view(len(self.sizes), self.channels, *self.sizes[0].tolist())
@@ -64,12 +64,12 @@ class Store:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What is made of a stored image when it is looked at."""
+    """What is made of a stored image each time it is looked at."""
 
     table: Tensor | None = None
-    """[256], the level of each stored value; None: values are levels."""
+    """[256], the level of each stored value; None where values are levels."""
     binarize: int | None = None
-    """V: a stored v becomes 1 with probability v / (V - 1), and 0 otherwise."""
+    """V, the number of stored values: v becomes 1 with probability v / (V - 1), and 0 otherwise; None for no draw."""
     # A crop is an image of its own: the model starts it from a fresh state and learns how crops begin and go on, which
     # is what evaluation on crops measures and sampling then draws. Its first rows do not stand for the first rows of
     # whole images; to learn those (the ground of a map, say) train on whole images, of whatever heights.
@@ -81,7 +81,7 @@ class View:
 class Images(Sequence[Tensor]):
     """Images of levels [C, H, W], uint8, made when they are looked at.
 
-    They are as evaluation sees them: crops in the centre, nothing mirrored, and one fixed draw of stochastic values.
+    They look as evaluation sees them: crops in the centre, nothing mirrored, and one fixed draw of stochastic values.
     `drawn` gives them as training does.
     """
 
@@ -97,43 +97,43 @@ class Images(Sequence[Tensor]):
 
     @classmethod
     def of(cls, store: Store, indices: np.ndarray | None = None) -> Images:
-        """A split: all of a store, or its images at `indices` [N]."""
+        """Makes a split of all images of a store, or of those at `indices` [N]."""
         indices = np.arange(len(store)) if indices is None else indices
         return cls(store, indices, np.arange(len(indices)))
 
     @property
     def channels(self) -> int:
-        """C."""
+        """C, the colours of each image."""
         return self.store.channels
 
     @cached_property
     def sizes(self) -> np.ndarray:
-        """[N, 2], rows and columns, after any crop."""
+        """[N, 2], the rows and columns of each image, after any crop."""
         sizes = self.store.sizes[self.indices]
         return sizes if self.view.crop is None else np.minimum(sizes, self.view.crop)
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """[C, H, W] of each, without looking at the images."""
+        """The shape [C, H, W] of each image, without looking at the images."""
         return [(self.channels, H, W) for H, W in self.sizes.tolist()]
 
     @property
     def labels(self) -> Tensor | None:
-        """[N], int64, where the source has labels."""
+        """[N], int64, the label of each image, or None if the source has no labels."""
         return None if self.store.labels is None else self.store.labels[torch.from_numpy(self.indices)]
 
     def subset(self, chosen: np.ndarray) -> Images:
-        """Some of the images, by their positions [n]; each keeps its random numbers."""
+        """Picks some of the images by their positions [n]; each keeps its random numbers."""
         epochs = None if self.epochs is None else self.epochs[chosen]
         return replace(self, indices=self.indices[chosen], image_ids=self.image_ids[chosen], epochs=epochs)
 
     def drawn(self, chosen: np.ndarray, epochs: np.ndarray, seed: int) -> Images:
-        """Some of the images as training sees them: each is a function of the seed, its number and its epoch.
+        """Picks some of the images as training sees them: each depends on the seed, its number and its epoch alone.
 
         Args:
             chosen: [n], positions among these images.
             epochs: [n], the epoch of each.
-            seed: of the draws.
+            seed: the seed of the draws.
         """
         return replace(self, indices=self.indices[chosen], image_ids=self.image_ids[chosen], epochs=epochs, seed=seed)
 
@@ -159,7 +159,7 @@ class Images(Sequence[Tensor]):
             yield from (part[k] for k in range(len(part))) if stacked is None else stacked.unbind()
 
     def stacked(self) -> Tensor | None:
-        """All of them [N, C, H, W], where the store has one size and nothing is drawn at random; None otherwise."""
+        """Gives all images [N, C, H, W] if the store has one size and nothing is drawn at random, else None."""
         block = self.store.block
         if block is None or self._random:
             return None
@@ -199,7 +199,7 @@ class Images(Sequence[Tensor]):
 
 
 def _centre(images: Tensor, crop: tuple[int, int] | None) -> Tensor:
-    """The middle of images [..., H, W]."""
+    """Crops the middle of images [..., H, W]."""
     if crop is None:
         return images
     H, W = images.shape[-2:]

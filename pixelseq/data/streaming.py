@@ -23,33 +23,33 @@ from pixelseq.data.tables import Columns, Row
 from pixelseq.imaging.read import decode_grid, decode_picture
 
 SHUFFLED = 1000
-"""Images among which each next one is chosen at random."""
+"""The number of images among which each next one is chosen at random."""
 HELD_OUT = 1000
-"""Training images that are held out where a split is missing, the first ones; they are kept in memory."""
+"""The number of first training images that are held out for each missing split; they are kept in memory."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Images of a source that is never held as a whole."""
+    """The training images of a source that is never held as a whole."""
 
     rows: Any
     """An IterableDataset of undecoded images."""
     columns: Columns
     options: DataOptions
     channels: int = 0
-    """0 where the first image decides."""
+    """The colours of each image; 0 before the first image has decided."""
     view: View = field(default_factory=View)
     held_out: frozenset[bytes] = frozenset()
-    """Digests of the training images that are held out. To skip the first images would not do: each process would skip
-    the first of its own."""
+    """The digests of the training images that are held out, which the stream leaves out. To skip the first images would
+    not do: each process would skip the first of its own."""
 
     def images(self, rows: Any) -> Iterator[tuple[Tensor, bool]]:
-        """Decoded images [C, H, W], and whether each is a 1-bit picture.
+        """Gives decoded images [C, H, W], and whether each is a 1-bit picture.
 
         Raises:
-            ValueError: an image that cannot be decoded or has more colours than those before it.
+            ValueError: an image cannot be decoded or has more colours than those before it.
         """
         for row in tables.stream_rows(rows, self.columns, "the stream's"):
             try:
@@ -76,10 +76,10 @@ class Stream:
         return torch.from_numpy(np.array(pixels)), bilevel
 
     def batches(self, batch_size: int, seed: int, rank: int, world: int) -> Iterator[Images]:
-        """Endless shares of batches: an epoch has every image once, on one of the processes.
+        """Gives a process's shares of endless batches: in an epoch each image comes once, to one of the processes.
 
         Raises:
-            ValueError: as `images`, or a process gets no images.
+            ValueError: for the reasons of `images`, or a process gets no images.
         """
         from datasets.distributed import split_dataset_by_node
 
@@ -96,7 +96,7 @@ class Stream:
             yield Images(store, np.arange(share), numbers, self.view, epochs, seed)
 
     def _endless(self, rows: Any, rank: int, world: int) -> Iterator[tuple[Tensor, int, int]]:
-        """Images, their numbers in the epoch, and epochs."""
+        """Gives images without end, each with its number in the epoch and the epoch."""
         for epoch in count():
             rows.set_epoch(epoch)
             number = rank
@@ -112,10 +112,10 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
 
     Returns:
         The stream of training images; validation and test images, whole and from the cache where the source has them;
-        what was seen of all these; and how splits were made, a line each.
+        what was seen of all these; and how splits were made, one line per split.
 
     Raises:
-        ValueError: a source that cannot be streamed or read.
+        ValueError: the source cannot be streamed or read.
     """
     source, fingerprint = _open(options)
     splits, unused = named_splits(source, options.split)
@@ -152,12 +152,12 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
 
 
 def digest(image: Tensor) -> bytes:
-    """Tells an image from others."""
+    """Gives a digest that tells an image from others."""
     return hashlib.sha256(str(image.shape).encode() + image.numpy().tobytes()).digest()
 
 
 def _open(options: DataOptions) -> tuple[Any, Any]:
-    """The splits, and JSON that changes where they do."""
+    """Opens the splits, and gives JSON that changes whenever they do."""
     path = Path(options.data).expanduser()
     if not path.exists() and sources.is_hub_id(options.data):
         splits, commit = tables.load_hub(options.data, streaming=True)

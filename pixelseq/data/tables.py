@@ -1,4 +1,4 @@
-"""Tables read by the datasets library: which column holds images, which labels, and their rows."""
+"""Reads tables by the datasets library: which column holds images, which labels, and their rows."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 ROWS_AT_A_TIME = 256
 SECONDS_TO_THE_HUB = 3
 WHOLE = ("int", "uint", "bool")
-"""How types of whole numbers begin."""
+"""The beginnings of the names of whole-number types."""
 LOCAL_HINT = "put the data in a folder here and give its path"
 
 
 class Row(NamedTuple):
-    """An image as it comes."""
+    """One image as its source holds it, undecoded."""
 
     name: str
     content: bytes | Path | np.ndarray | list
-    """An encoded picture or its file; or a grid of integers."""
+    """An encoded picture, its file, or a grid of integers."""
     label: int
 
 
 @dataclass(frozen=True)
 class Table:
-    """One split."""
+    """The rows of one split."""
 
     count: int | None
-    """Images, where that is known beforehand."""
+    """The number of images, if it is known beforehand."""
     rows: Callable[[], Iterator[Row]]
     labelled: bool = False
     class_names: tuple[str, ...] = ()
@@ -46,17 +46,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Columns:
-    """Where a table has its images and labels."""
+    """The columns of a table that hold its images and labels."""
 
     image: str
     pictures: bool
-    """Encoded pictures rather than grids."""
+    """Whether the images are encoded pictures rather than grids."""
     label: str | None
     class_names: tuple[str, ...]
 
     @property
     def used(self) -> list[str]:
-        """All of them."""
+        """The names of the columns that are read."""
         return [self.image, *([self.label] if self.label else [])]
 
 
@@ -64,7 +64,7 @@ def load_files(kind: str, splits: dict[str, list[str]], streaming: bool = False)
     """Opens parquet, arrow or JSON files.
 
     Raises:
-        ValueError: they cannot be read.
+        ValueError: the files cannot be read.
     """
     import datasets
 
@@ -76,7 +76,7 @@ def load_saved(folder: Path) -> Mapping[str, datasets.Dataset]:
     """Opens what datasets' save_to_disk wrote.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: the folder cannot be read.
     """
     import datasets
 
@@ -86,13 +86,13 @@ def load_saved(folder: Path) -> Mapping[str, datasets.Dataset]:
 
 
 def load_hub(name: str, streaming: bool = False) -> tuple[Any, str]:
-    """Opens a set of the hub; says at once where the hub cannot be reached.
+    """Opens a data set of the hub; says at once if the hub cannot be reached.
 
     Returns:
-        Its splits, and its commit.
+        The splits of the data set, and its commit.
 
     Raises:
-        ValueError: no such set, or no hub.
+        ValueError: there is no such data set, or the hub cannot be reached.
     """
     import datasets
     from huggingface_hub import HfApi, constants
@@ -103,7 +103,7 @@ def load_hub(name: str, streaming: bool = False) -> tuple[Any, str]:
             HfApi().dataset_info(name, timeout=SECONDS_TO_THE_HUB)  # datasets itself would try again for 23 s
         except HfHubHTTPError:
             pass  # the hub answers, and datasets says what
-        except Exception as error:  # of whatever HTTP client huggingface_hub stands on
+        except Exception as error:  # from whatever HTTP client huggingface_hub stands on
             raise ValueError(
                 f"no file or folder {name} here, and the hub cannot be reached; {LOCAL_HINT}, "
                 "or set HF_HUB_OFFLINE=1 to use what was downloaded before"
@@ -117,15 +117,17 @@ def load_hub(name: str, streaming: bool = False) -> tuple[Any, str]:
 
 
 def of_datasets(splits: Mapping[str, datasets.Dataset], options: DataOptions) -> dict[str, Table]:
-    """The images and labels of each split."""
+    """Gives the images and labels of each split."""
     return {name: _table(split, name, options) for name, split in splits.items()}
 
 
 def of_parquet(splits: Mapping[str, list[str]], options: DataOptions) -> dict[str, Table]:
-    """The images and labels of parquet files, read a few rows at a time; datasets would first copy them to its cache.
+    """Gives the images and labels of parquet files, read a few rows at a time.
+
+    The datasets library would first copy the files to its cache.
 
     Raises:
-        ValueError: they cannot be read.
+        ValueError: the files cannot be read.
     """
     import datasets
     from pyarrow.parquet import read_metadata
@@ -155,17 +157,17 @@ def _parquet_batches(files: list[str], columns: Columns) -> Iterator[Mapping[str
 
 
 def of_streams(splits: Mapping[str, datasets.IterableDataset], columns: Columns) -> dict[str, Table]:
-    """The images of each split, read as they are needed and without their labels."""
+    """Gives the images of each split, read as they are needed and without their labels."""
     return {name: Table(None, partial(stream_rows, split, columns, name)) for name, split in splits.items()}
 
 
 def stream_rows(rows: datasets.IterableDataset, columns: Columns, name: str) -> Iterator[Row]:
-    """The undecoded images of a stream.
+    """Gives the undecoded images of a stream.
 
     Args:
-        rows: the stream, of `undecoded`.
-        columns: where its images are.
-        name: of the stream, for messages.
+        rows: the stream, as `undecoded` gives it.
+        columns: the columns of its images and labels.
+        name: the name of the stream, for messages.
     """
     for k, values in enumerate(rows):
         yield Row(f"{name} row {k}", row_content(values[columns.image]), 0)
@@ -175,7 +177,7 @@ def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
     """Finds images and labels by the types of the columns, or takes those that the user names.
 
     Raises:
-        ValueError: no such column, none or several of images, or one of another type.
+        ValueError: there is no such column, no one column of images, or a column has another type.
     """
     import datasets
 
@@ -203,7 +205,7 @@ def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
 
 
 def row_content(value: Any) -> bytes | Path | list:
-    """The picture or grid of a column's value that datasets has not decoded; nothing is no picture."""
+    """Gives the encoded picture or the grid in an undecoded value of a column; None gives no bytes, so no picture."""
     if value is None:
         return b""
     if not isinstance(value, dict):
@@ -225,7 +227,7 @@ def _table(split: datasets.Dataset, name: str, options: DataOptions) -> Table:
 
 
 def undecoded(split: Any, columns: Columns) -> Any:
-    """The table without the columns that nothing uses, its pictures left encoded."""
+    """Gives the table without the columns that nothing uses, its pictures left encoded."""
     import datasets
 
     kept = split.select_columns(columns.used)
@@ -246,7 +248,7 @@ def _rows(batches: Callable[[], Iterator[Mapping[str, list]]], columns: Columns,
 
 
 def _rank(kind: Any) -> int | None:
-    """How likely a column holds the images, 0 first: pictures, grids, nested lists, numbers that are not whole."""
+    """Ranks how likely a column holds the images: 0 pictures, 1 grids, 2 nested lists, 3 numbers that are not whole."""
     import datasets
 
     if isinstance(kind, datasets.Image):
@@ -260,7 +262,7 @@ def _rank(kind: Any) -> int | None:
 
 
 def _grid_type(kind: Any) -> str | None:
-    """Type of the numbers of a column of grids [H, W] or [C, H, W], None for other columns."""
+    """Gives the type of the numbers in a column of grids [H, W] or [C, H, W], None for other columns."""
     import datasets
 
     if isinstance(kind, datasets.Array2D | datasets.Array3D):
@@ -272,7 +274,7 @@ def _grid_type(kind: Any) -> str | None:
 
 
 def _is_encoded(kind: Any) -> bool:
-    """Whether a column of no image type can hold encoded pictures: bytes, or a struct of bytes and path."""
+    """Tells whether a column of no image type can hold encoded pictures: bytes, or a struct of bytes and path."""
     if isinstance(kind, dict):
         return {"bytes", "path"} <= kind.keys()
     return getattr(kind, "dtype", None) in ("binary", "large_binary")

@@ -1,1 +1,1 @@
-"""Drawing pixels one after another: samples, streams, completions."""
+"""Draws pixels one after another: samples, streams, completions."""

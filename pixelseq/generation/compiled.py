@@ -24,8 +24,8 @@ class CompiledModel:
     """The weights of a model as the compiled walk reads them; later changes of the model's own do not reach it.
 
     Args:
-        model: in float32 or float64, on the CPU.
-        width: columns of the images.
+        model: a model in float32 or float64, on the CPU.
+        width: the columns of the images.
     """
 
     def __init__(self, model: PixelRNN, width: int) -> None:
@@ -57,7 +57,7 @@ class CompiledModel:
         self.net = net
 
     def init_state(self, batch: int) -> Tensor:
-        """The state before the first pixel, [batch, size]."""
+        """Makes the state before the first pixel, [batch, size]."""
         return self.weights.new_zeros(batch, self.state_size)
 
     def walk(self, state: Tensor, column: int, stretch: Stretch) -> tuple[Tensor, Tensor]:
@@ -135,12 +135,12 @@ class CompiledModel:
 
 
 class CompiledWalker(Walker):
-    """A walk by a compiled model.
+    """A walker that runs a compiled model.
 
     Args:
-        model: compiled, for the images' width.
+        model: the compiled model, for the images' width.
         state: [N, size], written in place.
-        column: of the next pixel.
+        column: the column of the next pixel.
     """
 
     def __init__(self, model: CompiledModel, state: Tensor, column: int) -> None:
@@ -150,7 +150,7 @@ class CompiledWalker(Walker):
 
     @classmethod
     def start(cls, model: CompiledModel, batch: int) -> CompiledWalker:
-        """A walker at the first pixel of `batch` images."""
+        """Makes a walker at the first pixel of `batch` images."""
         return cls(model, model.init_state(batch), 0)
 
     def walk(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
@@ -163,5 +163,5 @@ class CompiledWalker(Walker):
 
 
 def _affine(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """A linear map's bias [1, out] and weight [in, 1, out]."""
+    """Gives a linear map's bias [1, out] and weight [in, 1, out]."""
     return bias[None], weight.T[:, None]

@@ -1,4 +1,4 @@
-"""Completing partial images. Shapes: B images, C colours, H rows, W columns."""
+"""Completes partial images. Shapes: B images, C colours, H rows, W columns."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ def complete(
     exact conditional under any mask; time and memory grow alike.
 
     Args:
-        model: the distribution.
+        model: the distribution of images.
         images: [B, C, H, W], levels; what stands at unknown pixels has no influence.
         known: [B, H, W] or, for all images alike, [H, W]; bool, True = keep.
-        num: completions of each image, independent: each has particles of its own.
+        num: the number of completions per image, which are independent: each has particles of its own.
         seed: completion n of image b depends on the seed and k = first_index + b * num + n alone; what it draws before
             any known pixel, or with 1 particle, is drawn as sample k would be.
         options: how levels are drawn.
-        progress: show a bar.
-        particles: K; more than 1 with the model's own distribution only (no temperature, top_k or top_p).
-        first_index: index of the first completion, for a request that is made in parts.
+        progress: whether to show a bar.
+        particles: K; more than 1 only with the model's own distribution (no temperature, top_k or top_p).
+        first_index: the index of the first completion, for a request that is made in parts.
 
     Returns:
         [B, num, C, H, W], levels.
 
     Raises:
-        ValueError: an argument out of range, or a mask of another size or type.
+        ValueError: an argument is out of range, or the mask has another size or type.
     """
     if num < 1:
         raise ValueError(f"`num` is {num}; at least 1 completion must be asked for")
@@ -80,33 +80,33 @@ def log_known(
     """Estimates log p(known pixels), the unknown ones summed out.
 
     The estimate of p is unbiased for any number of particles (Doucet and Johansen 2009, section 3.5), that of log p
-    therefore too low on average, by less the more particles there are. Known pixels that no unknown one comes before
-    are counted exactly.
+    therefore too low on average, the less so the more particles there are. Known pixels that come before all unknown
+    ones are counted exactly.
 
     Args:
-        model: the distribution.
+        model: the distribution of images.
         images: [B, C, H, W], levels; what stands at unknown pixels has no influence.
         known: [B, H, W] or, for all images alike, [H, W]; bool.
-        particles: K, of each image.
+        particles: K, the particles per image.
         seed: the estimate of image b depends on the seed and first_index + b alone.
-        progress: show a bar.
-        first_index: index of the first image, for a request that is made in parts.
+        progress: whether to show a bar.
+        first_index: the index of the first image, for a request that is made in parts.
 
     Returns:
         [B], float64, nats; 0 where nothing is known.
 
     Raises:
-        ValueError: an argument out of range, or a mask of another size or type.
+        ValueError: an argument is out of range, or the mask has another size or type.
     """
     images, known = _checked(model, images, known)
     return _walk(model, images, known, 1, seed, SamplingOptions(), particles, True, first_index, progress)[1]
 
 
 def _checked(model: PixelRNN, images: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-    """Images [B, H, W, C], 0 where unknown, and masks [B, H, W], on the model's device.
+    """Gives images [B, H, W, C], 0 where unknown, and masks [B, H, W], on the model's device.
 
     Raises:
-        ValueError: they do not fit together, or not the model.
+        ValueError: images and masks do not fit each other or the model.
     """
     images, known = images.to(model.device), known.to(model.device)
     if images.ndim != 4:
@@ -134,10 +134,10 @@ def _walk(
     first_index: int,
     progress: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Walks `num` copies of images: completions [B * num, H, W, C] and, where scored, log p(known) [B * num].
+    """Walks `num` copies of images; gives completions [B * num, H, W, C] and, where scored, log p(known) [B * num].
 
-    Rows that are known to all images are walked once an image, not once a copy. From there to the last row with known
-    pixels there are particles; after it each completion goes on alone.
+    Rows that are known in all images are walked once per image, not once per copy. From there to the last row with
+    known pixels there are particles; after it each completion goes on alone.
     """
     if particles < 1:
         raise ValueError(f"`particles` is {particles}; it must be at least 1")
@@ -152,7 +152,7 @@ def _walk(
     walker = start_walk(model, B, W)
     log_p = torch.zeros(B, dtype=torch.float64, device=model.device)
     for i in islice(rows, given_rows):
-        uniform, _ = noise.row(W, C)[:: num * particles], resampling.row(W + 1, 1)  # in any batch row i has its own
+        uniform, _ = noise.row(W, C)[:: num * particles], resampling.row(W + 1, 1)  # row i has its own, in any batch
         log_p -= walker.walk(Stretch(uniform, options, images[:, i], known[:, i], scored))[1].sum((1, 2))
 
     copies = torch.arange(B, device=model.device).repeat_interleave(num)

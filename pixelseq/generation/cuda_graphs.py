@@ -17,15 +17,15 @@ from pixelseq.model.pixelrnn import PixelRNN
 from pixelseq.model.state import State
 
 Capture = Callable[[Callable[[], None]], Callable[[], None]]
-"""From a function to one that does the same to the same memory."""
+"""Makes of a function one that does the same to the same memory at each call."""
 
 
 class GraphWalker(Walker):
-    """A walk by CUDA graphs; within a stretch the processor never waits for the device.
+    """A walker that replays CUDA graphs; within a stretch the processor never waits for the device.
 
     Args:
-        model: the distribution.
-        state: of the images; written in place.
+        model: the distribution of images.
+        state: the state of the images; written in place.
         capture: makes a function replayable; CUDA graphs by default.
     """
 
@@ -42,13 +42,13 @@ class GraphWalker(Walker):
 
 
 class PixelGraphs:
-    """A pixel, and the end of a row, captured when they are first come to and replayed from then on.
+    """The graphs of a pixel and of the end of a row, captured at first use and replayed from then on.
 
     Args:
-        model: the distribution.
+        model: the distribution of images.
         batch: N.
         width: W.
-        stretch: gives what is captured: how levels are drawn, whether pixels may be known, and are scored.
+        stretch: says what is captured: how levels are drawn, whether pixels may be known, and whether they are scored.
     """
 
     def __init__(self, model: PixelRNN, batch: int, width: int, stretch: Stretch) -> None:
@@ -66,7 +66,7 @@ class PixelGraphs:
 
     @torch.no_grad()
     def walk(self, model: PixelRNN, state: State, stretch: Stretch, capture: Capture) -> tuple[Tensor, Tensor]:
-        """See `Walker.walk`; writes the state."""
+        """Walks a stretch as `Walker.walk` does, and writes the state."""
         columns = slice(state.column, state.column + stretch.uniform.shape[1])
         row_ends = columns.stop == state.width
         if self.replay_pixel is None:
@@ -110,14 +110,14 @@ class CudaCapture:
     None of them may leave a result there for another: what they pass on, they write to tensors from outside.
 
     Args:
-        device: that they run on.
+        device: the device that the functions run on.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         with torch.cuda.device(device):
             self.pool = torch.cuda.graph_pool_handle()
-            # Of its own: torch's stream for captures is one for all devices, and libraries keep memory for each stream.
+            # A stream of its own: torch's is one for all devices, and libraries keep memory for each stream.
             self.stream = torch.cuda.Stream()
 
     def __call__(self, function: Callable[[], None]) -> Callable[[], None]:
@@ -133,11 +133,11 @@ class CudaCapture:
 
 
 _CAPTURED: WeakKeyDictionary[PixelRNN, dict[tuple[Any, ...], PixelGraphs]] = WeakKeyDictionary()
-"""Of each model, by what they depend on. A graph holds the memory of the weights, not the model."""
+"""The graphs of each model, by what they depend on. A graph holds the memory of the weights, not the model."""
 
 
 def _graphs(model: PixelRNN, state: State, stretch: Stretch) -> PixelGraphs:
-    """The graphs of a walk, captured at an earlier call where the weights still lie where they lay."""
+    """Gives the graphs of a walk: those of an earlier call, if the weights are still at the same addresses."""
     weights = tuple(parameter.data_ptr() for parameter in model.parameters())
     captured = _CAPTURED.setdefault(model, {})
     for old in [key for key in captured if key[0] != weights]:

@@ -1,4 +1,4 @@
-"""A walk over pixels: the next values of images are drawn, or taken where they are known, in raster order.
+"""Walks over pixels in raster order: the next values of images are drawn, or taken where they are known.
 
 Three walkers do the same. `StepWalker` goes by `PixelRNN.step`, on any device, and defines the answer;
 `compiled.CompiledWalker` takes a stretch of a row in one compiled call, on a CPU; `cuda_graphs.GraphWalker` replays the
@@ -20,16 +20,16 @@ from pixelseq.model.state import State
 
 @dataclass(frozen=True)
 class Stretch:
-    """What is asked of a walk: the next pixels of the current row, of all its images."""
+    """A request to a walker: the next pixels of the current row, in all of its images."""
 
     uniform: Tensor
-    """[N, W, C], float64 in [0, 1), a number for each value; W columns, at most to the end of the row."""
+    """[N, W, C], float64 in [0, 1), one number per value; W columns, at most to the end of the row."""
     options: SamplingOptions = SamplingOptions()
     """How levels are drawn."""
     given: Tensor | None = None
-    """[N, W, C], levels, used where known."""
+    """[N, W, C], levels, used where pixels are known."""
     known: Tensor | None = None
-    """[N, W], bool; nothing is known by default."""
+    """[N, W], bool, whether pixels are known; by default none is."""
     scored: bool = False
     """Whether known values get nats, too, not drawn ones alone."""
 
@@ -51,15 +51,15 @@ class Walker(ABC):
 
     @abstractmethod
     def select(self, images: Tensor) -> Walker:
-        """An independent walker over the images of these indices [n], any of them repeatedly."""
+        """Makes an independent walker over the images of these indices [n], any of them repeatedly."""
 
 
 class StepWalker(Walker):
-    """A walk by `PixelRNN.step`, pixel by pixel.
+    """A walker that calls `PixelRNN.step`, pixel by pixel.
 
     Args:
-        model: the distribution.
-        state: of the images; written in place.
+        model: the distribution of images.
+        state: the state of the images; written in place.
     """
 
     def __init__(self, model: PixelRNN, state: State) -> None:
@@ -99,9 +99,9 @@ def walk_pixel(
     Nothing in it waits for the device.
 
     Args:
-        model: the distribution.
-        state: written in place.
-        uniform: [N, C], as of a `Stretch` that is one pixel wide, and so are the others.
+        model: the distribution of images.
+        state: the state of the images; written in place.
+        uniform: [N, C]; this and the others are as in a `Stretch` that is one pixel wide.
         options: how levels are drawn.
         given: [N, C] or None.
         known: [N] or None.
@@ -113,7 +113,7 @@ def walk_pixel(
     """
     levels = torch.empty(uniform.shape, dtype=torch.long, device=uniform.device)
     nats = torch.empty_like(uniform)
-    # In the model's own types, as compiled; and autocast would keep copies of weights that a graph outlives.
+    # In the model's own types, as when compiled; and autocast would keep copies of weights that a graph outlives.
     with torch.autocast(uniform.device.type, enabled=False):
         features = model.step(state)
         for c in range(uniform.shape[1]):

@@ -1,4 +1,4 @@
-"""Sampling by fixed-point iteration: every pixel at once, again and again, until nothing changes.
+"""Samples by fixed-point iteration: every pixel at once, again and again, until nothing changes.
 
 Song, Meng, Liao, Ermon (2021), Accelerating Feedforward Computation via Parallel Nonlinear Equation Solving,
 arXiv:2002.03629, section 3 (Jacobi iteration). Shapes: N images, C colours, H rows, W columns, V levels.
@@ -19,22 +19,22 @@ from pixelseq.model.pixelrnn import PixelRNN
 def fixed_point(
     model: PixelRNN, height: int, width: int, noise: Noise, options: SamplingOptions, progress: bool = False
 ) -> tuple[Tensor, int]:
-    """The images that the noise gives, found with whole forward passes.
+    """Finds the images that the noise gives, by whole forward passes.
 
-    A value that is drawn from the right values before it is right: the first is after one pass, the t-th after t at
-    the latest, so that the one fixed point is what raster order gives.
+    A value is right once all values before it are: the first after one pass, the t-th after t passes at the latest. The
+    one fixed point is therefore what raster order gives.
 
     Args:
-        model: used with dropout off; its mode is restored.
+        model: the model, used with dropout off; its mode is restored.
         height: H, rows.
         width: W, columns.
-        noise: of the N images, at its start.
+        noise: the noise of the N images, at its start.
         options: how levels are drawn.
-        progress: show a bar, which counts passes of at most one a value.
+        progress: whether to show a bar, which counts passes; there is at most one per value.
 
     Returns:
         images: [N, C, H, W], levels.
-        passes: how many were made; the last one of fewer than C * H * W changed nothing.
+        passes: the number of passes; if it is below C * H * W, the last one changed nothing.
     """
     N, C = len(noise.streams), model.config.pixel_format.channels
     uniform = noise.row(height * width, C).flatten()  # rows follow one another in the noise

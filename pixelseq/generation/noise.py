@@ -1,4 +1,4 @@
-"""The random numbers of draws. Shapes: N images, C colours, W columns."""
+"""The random numbers that pixels are drawn by. Shapes: N images, C colours, W columns."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 def whole_seed(seed: int | torch.Generator) -> int:
-    """The seed, or one drawn from a generator.
+    """Gives the seed, or draws one from a generator.
 
     Raises:
-        ValueError: out of range.
+        ValueError: the seed is out of range.
     """
     if isinstance(seed, torch.Generator):
         seed = int(torch.randint(2**63 - 1, (), generator=seed, device=seed.device))
@@ -21,16 +21,16 @@ def whole_seed(seed: int | torch.Generator) -> int:
 
 
 class Noise:
-    """Uniform numbers, a function of (seed, image, position) alone: image k is the same in any batch.
+    """Uniform numbers that depend on (seed, image, position) alone: image k is the same in any batch.
 
     Args:
         seed: a whole number, or a generator that one is drawn from.
         images: indices of the images in the whole request.
-        device: where the numbers go.
-        sequences: which of each image's independent sequences; the first draws its pixels.
+        device: the device of the numbers.
+        sequences: which of each image's independent sequences to take; the first one draws its pixels.
 
     Raises:
-        ValueError: a seed or an index out of range.
+        ValueError: the seed or an index is out of range.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Noise:
         self.device = device
 
     def row(self, width: int, channels: int) -> Tensor:
-        """The next row's numbers [N, W, C], float64 in [0, 1 - 2**-52], an image's sequences side by side in N."""
+        """Gives the next row, float64 [N, W, C] in [0, 1 - 2**-52], an image's sequences side by side in N."""
         bits = np.stack([stream.random_raw(width * channels) for stream in self.streams])
         uniform = (bits >> np.uint64(12)) * 2.0**-52
         return torch.from_numpy(uniform).view(len(self.streams), width, channels).to(self.device)

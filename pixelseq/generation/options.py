@@ -1,4 +1,4 @@
-"""Which part of its distribution a level is drawn from. Shapes: N values, V levels."""
+"""Says which part of its distribution a level is drawn from. Shapes: N values, V levels."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ class SamplingOptions:
     """
 
     temperature: float = 1.0
-    """Log-probabilities are divided by it: below 1 likelier images, above 1 more varied ones; 0 takes the likeliest
-    level of every pixel."""
+    """Divides log-probabilities: below 1 for likelier images, above 1 for varied ones, 0 for the likeliest levels."""
     top_k: int = 0
-    """Draw only from so many of the likeliest levels (Fan et al. 2018); 0 for all."""
+    """Draw only from this many of the likeliest levels (Fan et al. 2018); 0 means all."""
     top_p: float = 1.0
-    """Draw only from the fewest likeliest levels that hold this probability (Holtzman et al. 2020)."""
+    """Draw only from the fewest likeliest levels that together hold this probability (Holtzman et al. 2020)."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
@@ -32,7 +31,7 @@ class SamplingOptions:
             raise ValueError(f"`top_p` is {self.top_p}; it must be above 0 and at most 1")
 
     def draw(self, log_probs: Tensor, uniform: Tensor) -> Tensor:
-        """The level at which the cumulative probability passes `uniform`: [N, V], [N] in [0, 1) -> [N]."""
+        """Draws the level at which the cumulative probability passes `uniform`: [N, V], [N] in [0, 1) -> [N]."""
         log_probs = log_probs.double()
         if self.temperature == 0:
             return log_probs.argmax(-1)

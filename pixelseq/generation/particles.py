@@ -20,7 +20,7 @@ class Particles:
     """K particles of each of N images: entry k * K + j of the walker and of the levels is particle j of image k.
 
     Args:
-        walker: of the N images, at the first pixel of a row up to which their particles are alike.
+        walker: a walker over the N images, at the first pixel of a row up to which their particles are alike.
         images: [N, H, W, C], levels, used where known and in the rows before.
         known: [N, H, W], bool, True = keep.
         count: K.
@@ -35,20 +35,20 @@ class Particles:
         self.known = known[copies]
         self.log_weights = torch.zeros(len(images), count, dtype=torch.float64, device=images.device)
         self.log_known = self.log_weights.new_zeros(len(images))
-        """Logarithm of the estimate of p(known pixels so far), without the factor that is still in the weights."""
+        """The logarithm of the estimate of p(known pixels so far), without the factor that is still in the weights."""
         following = F.pad(known.flatten(1)[:, 1:], (0, 1)).view_as(known)
         self.ends = known & ~following  # [N, H, W], the last pixels of runs of known ones
         rows = torch.arange(1, known.shape[1] + 1, device=images.device)
         self.last_row = (known.any(2) * rows).amax(1) - 1  # [N]
 
     def walk_row(self, i: int, uniform: Tensor, points: Tensor) -> None:
-        """Walks row i of all particles, and leaves one of those of each image whose last row with known pixels it is.
+        """Walks row i of all particles; an image that has no known pixels after this row is left with one particle.
 
         Weights change in a run of known pixels only, and only a draw makes unlike particles of copies: so a run's end
         is where an image may be resampled. Where that is, and by which numbers, depends on the image alone.
 
         Args:
-            i: the row after that of the last call.
+            i: the row, the next after that of the last call.
             uniform: [N * K, W, C], numbers for the draws.
             points: [N, W + 1], numbers in [0, 1) for resampling after each pixel, and for the choice at the end.
         """
@@ -67,15 +67,15 @@ class Particles:
         self._choose(self.last_row == i, points[:, -1:])
 
     def effective(self) -> Tensor:
-        """Effective sample size of each image's particles, [N], from 1 to K (section 3.5)."""
+        """Gives the effective sample size of each image's particles, [N], from 1 to K (section 3.5)."""
         return 1 / self.log_weights.softmax(1).square().sum(1)
 
     def _resample(self, images: Tensor, uniform: Tensor) -> None:
-        """Systematic resampling (section 3.4) of some images: [N], bool, and for each one number [N, 1]."""
+        """Resamples some images, [N], bool, systematically (section 3.4), by one number for each, [N, 1]."""
         self._replace(images, (self.slots + uniform) / self.count)
 
     def _choose(self, images: Tensor, uniform: Tensor) -> None:
-        """Leaves K copies of one particle, drawn by the weights: [N], bool, and [N, 1]."""
+        """Leaves some images, [N], bool, K copies of one particle, drawn by weight and one number for each, [N, 1]."""
         self._replace(images, uniform.expand(-1, self.count))
 
     def _replace(self, images: Tensor, points: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Raster-order sampling. Shapes: N images, C colours, H rows, W columns."""
+"""Samples images in raster order. Shapes: N images, C colours, H rows, W columns."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def stream(
     """Samples images that never end, row by row, with a state of constant size.
 
     Args:
-        model: the distribution.
-        num: N, number of images.
-        width: W, their columns.
+        model: the distribution of images.
+        num: N, the number of images.
+        width: W, the columns of each image.
         seed: image k depends on the seed and k alone.
         options: how levels are drawn.
-        first_index: index k of the first image, for a request that is made in parts.
+        first_index: the index k of the first image, for a request that is made in parts.
 
     Returns:
         An endless iterator of rows [N, C, W], levels.
 
     Raises:
-        ValueError: an argument out of range; at the call, not at the first row.
+        ValueError: an argument is out of range; raised at the call, not at the first row.
     """
     _check_sizes(num, width)
     walker = start_walk(model, num, width)
@@ -70,22 +70,22 @@ def sample(
     """Samples images of any height and width.
 
     Args:
-        model: the distribution.
-        num: N, number of images.
+        model: the distribution of images.
+        num: N, the number of images.
         height: H, rows.
         width: W, columns.
         seed: image k depends on the seed and k alone.
         options: how levels are drawn.
-        progress: show a bar.
-        first_index: index k of the first image, for a request that is made in parts.
+        progress: whether to show a bar.
+        first_index: the index k of the first image, for a request that is made in parts.
         method: "raster" draws pixel after pixel; "fixed_point" finds the same images by passes over whole ones
-            (see `fixed_point`), as long as rounding, which differs, does not decide a draw.
+            (see `fixed_point`), unless rounding, which differs, decides a draw.
 
     Returns:
         [N, C, H, W], levels.
 
     Raises:
-        ValueError: an argument out of range.
+        ValueError: an argument is out of range.
     """
     if height < 1:
         raise ValueError(f"`height` is {height}; it must be at least 1")

@@ -1,4 +1,4 @@
-"""The walker that fits a model: by steps, compiled, or by CUDA graphs."""
+"""Chooses the walker that fits a model: by steps, compiled, or by CUDA graphs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pixelseq.model.pixelrnn import PixelRNN
 
 
 def start_walk(model: PixelRNN, batch: int, width: int) -> Walker:
-    """A walker at the first pixel of `batch` images of `width` columns: the fastest for the model's device and type.
+    """Makes the fastest walker for a model's device and type, at the first pixel of `batch` images of `width` columns.
 
-    The environment variable PIXELSEQ_BACKEND chooses as for the scans: "reference" steps.
+    The environment variable PIXELSEQ_BACKEND chooses as it does for the scans; "reference" goes step by step.
 
     Raises:
-        ValueError: batch or width below 1.
+        ValueError: batch or width is below 1.
     """
     state = model.init_state(batch, width)
     with torch.autocast(model.device.type, enabled=False):  # walks are in the model's own types

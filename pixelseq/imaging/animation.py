@@ -24,7 +24,7 @@ def frames(images: Tensor, pixel_format: PixelFormat, columns: int) -> list[Imag
 
     Args:
         images: levels [N, C, H, W].
-        pixel_format: of the images.
+        pixel_format: the format of the images.
         columns: images per row of the sheet.
 
     Returns:

@@ -35,13 +35,13 @@ class PartialPicture:
 
     path: Path
     pixel_format: PixelFormat
-    """What the model draws."""
+    """The format of what the model draws."""
     known: Tensor
-    """bool [H, W]."""
+    """bool [H, W], True where a pixel is known."""
     levels: Tensor
     """uint8 [C, H, W], what the model sees where the picture is known."""
     values: NDArray[np.integer]
-    """The file's own, [H, W, C], or [H, W, C + 1] with an alpha channel."""
+    """The file's own values, [H, W, C], or [H, W, C + 1] with an alpha channel."""
     top: int
     """The highest value that the file can hold."""
     see_through: bool = False
@@ -97,7 +97,7 @@ def read_partial(path: Path, pixel_format: PixelFormat, known: Callable[[Image.I
 
     Args:
         path: a picture in the channels of the model; a gray one may have 1, 8 or 16 bits.
-        pixel_format: what the model draws.
+        pixel_format: the format of what the model draws.
         known: gives the mask [H, W] of a picture; `opaque` reads it from the picture's own alpha channel, which then is
             no part of what the picture looks like.
 

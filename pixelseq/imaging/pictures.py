@@ -91,7 +91,7 @@ def levels_of(picture: Image.Image, path: Path, pixel_format: PixelFormat, known
     """Finds the levels of an open picture, as `read_image` gives them.
 
     Args:
-        picture: of the file; its channels are converted where they are others.
+        picture: the picture; its channels are converted where they are others.
         path: the file, for messages.
         pixel_format: as in `read_image`.
         known: bool [H, W]; the other pixels may look like anything. Without an order of levels they are level 0 where
@@ -178,7 +178,7 @@ def completion_sheet(
         images: levels, each [C, H, W].
         known: masks, each [H, W]; what is unknown is shown blue.
         completions: levels, each [num, C, H, W].
-        pixel_format: of them all.
+        pixel_format: the format of all these images.
     """
     rows = []
     for image, mask, completed in zip(images, known, completions, strict=True):

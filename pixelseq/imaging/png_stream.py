@@ -32,7 +32,7 @@ def save_png_stream(rows: Iterable[Tensor], pixel_format: PixelFormat, path: Pat
     Args:
         rows: levels, each [C, W]; at least one.
         pixel_format: as in `to_picture`.
-        path: of the PNG.
+        path: the PNG to write.
 
     Returns:
         The number of rows.

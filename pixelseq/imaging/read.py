@@ -105,7 +105,7 @@ def as_seen(
     """Turns a picture of `open_picture` into what a person sees: over white, colours looked up, 16 bits rounded to 8.
 
     Args:
-        picture: of any mode.
+        picture: a picture of any mode.
         channels: 1, 3 or 4 (RGBA, where transparency is a colour and nothing is laid over white); by default 1 for gray
             pictures and 3 for others.
         size: rows and columns to resize to.

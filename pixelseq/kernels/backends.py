@@ -1,4 +1,4 @@
-"""The scans, on the backend that fits the tensors or that is asked for by name."""
+"""Runs the scans on the backend that fits the tensors, or on one that is asked for by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pixelseq.kernels.row_scan.reference import row_scan as row_scan_reference
 
 BACKENDS = ("auto", "reference", "numba", "triton")
 VARIABLE = "PIXELSEQ_BACKEND"
-"""Environment variable that names the backend of a whole run."""
+"""The environment variable that names the backend of a whole run."""
 
 
 def row_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = None) -> Tensor:
@@ -23,13 +23,13 @@ def row_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = None) ->
     Args:
         gates_is: [B, H, W, 4D], the input-to-state part of the gates, in the order o, f, i, g.
         weight_ss: [K, D, 4D], K odd.
-        backend: see `choose`.
+        backend: the name of the backend; see `choose`.
 
     Returns:
         [B, H, W, D], the hidden state h.
 
     Raises:
-        ValueError: shapes or types that do not fit each other, or a backend that does not exist or cannot take them.
+        ValueError: the shapes or types do not fit each other, or the backend does not exist or cannot take them.
     """
     _check(gates_is, weight_ss, (), 1)
     name = choose(backend, gates_is)
@@ -48,15 +48,15 @@ def diagonal_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = Non
     """Runs a Diagonal BiLSTM over an image (van den Oord et al. 2016, section 3.2); see `diagonal_scan/reference.py`.
 
     Args:
-        gates_is: [B, H, W, 2, 4D], of the directions from the left and from the right.
+        gates_is: [B, H, W, 2, 4D], the input-to-state part of the gates from the left and from the right.
         weight_ss: [2, 2, D, 4D], direction, then neighbour (0 above, 1 beside).
-        backend: see `choose`.
+        backend: the name of the backend; see `choose`.
 
     Returns:
         [B, H, W, 2, D], the hidden state h of each direction.
 
     Raises:
-        ValueError: shapes or types that do not fit each other, or a backend that does not exist or cannot take them.
+        ValueError: the shapes or types do not fit each other, or the backend does not exist or cannot take them.
     """
     _check(gates_is, weight_ss, (2,), 2)
     name = choose(backend, gates_is)
@@ -72,16 +72,16 @@ def diagonal_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = Non
 
 
 def choose(backend: str | None, tensor: Tensor) -> str:
-    """The backend to use.
+    """Chooses the backend to use.
 
     Args:
         backend: "reference" (eager torch, anywhere), "numba" (CPU, float32 and float64), "triton" (CUDA, float32,
             bfloat16 and float16), or "auto": the fast one for the tensor's device, or else, with a warning, the
-            reference. None takes PIXELSEQ_BACKEND, or "auto".
-        tensor: the gates.
+            reference. None means what PIXELSEQ_BACKEND says, or "auto".
+        tensor: the gates of the scan.
 
     Raises:
-        ValueError: no such backend, or it cannot take the tensor.
+        ValueError: there is no such backend, or it cannot take the tensor.
     """
     name = backend or os.environ.get(VARIABLE) or "auto"
     if name not in BACKENDS:
@@ -125,7 +125,14 @@ def _short(dtype: torch.dtype) -> str:
 
 
 def _check(gates_is: Tensor, weight_ss: Tensor, directions: tuple[int, ...], taps: int) -> None:
-    """Raises ValueError unless gates_is is [B, H, W, *directions, 4D], weight_ss [`taps` axes, D, 4D], of one type."""
+    """Raises ValueError unless gates_is is [B, H, W, *directions, 4D] and weight_ss [..., D, 4D], both of one type.
+
+    Args:
+        gates_is: the input-to-state part of the gates.
+        weight_ss: the state-to-state weights.
+        directions: (2,) where the scan has two directions, () where it has one.
+        taps: the number of axes of weight_ss before [D, 4D].
+    """
     D = weight_ss.shape[-2] if weight_ss.ndim == taps + 2 else 0
     fits = (
         D > 0

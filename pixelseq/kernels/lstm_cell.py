@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """One LSTM update from summed gates (van den Oord et al. 2016, equation 3).
+    """Updates an LSTM cell from its summed gates (van den Oord et al. 2016, equation 3).
 
     Args:
         gates: [..., 4D], pre-activations in the order o, f, i, g.

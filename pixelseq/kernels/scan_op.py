@@ -1,4 +1,4 @@
-"""Scans as registered torch ops, so that autograd, autocast, torch.compile and export meet one op a scan."""
+"""Registers scans as torch ops, so that autograd, autocast, torch.compile and export see one op per scan."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ def register(name: str, forward: Forward, backward: Backward) -> Forward:
     """Registers a scan as `pixelseq::NAME`, differentiable once, and vectorised by torch.vmap.
 
     Args:
-        name: of the op.
-        forward: gates_is [..., 4D] and weight_ss [..., D, 4D] to hidden and cell [..., D] and the activated gates
-            [..., 4D]; `empty_results` makes them.
-        backward: the gradient of hidden, weight_ss, and what forward gave, to the gradients of gates_is and weight_ss.
+        name: the name of the op.
+        forward: maps gates_is [..., 4D] and weight_ss [..., D, 4D] to hidden and cell [..., D] and the activated gates
+            [..., 4D]; `empty_results` makes these.
+        backward: maps the gradient of hidden, weight_ss, and what forward gave, to the gradients of gates_is and
+            weight_ss.
 
     Returns:
         The op.
@@ -64,7 +65,7 @@ def register(name: str, forward: Forward, backward: Backward) -> Forward:
 
 
 def empty_results(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Unfilled hidden and cell [..., D], the cell in float32 at least, and gates [..., 4D], all contiguous."""
+    """Makes unfilled hidden and cell [..., D], the cell in float32 at least, and gates [..., 4D], all contiguous."""
     hidden = gates_is.new_empty(*gates_is.shape[:-1], weight_ss.shape[-2])
     cell = torch.empty_like(hidden, dtype=torch.promote_types(hidden.dtype, torch.float32))
     return hidden, cell, gates_is.new_empty(gates_is.shape)

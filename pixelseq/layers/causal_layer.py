@@ -13,22 +13,22 @@ LayerState = dict[str, Tensor]
 
 
 class CausalLayer(nn.Module, ABC):
-    """Features to features, [B, H, W, F] -> [B, H, W, G], without looking past the own pixel in raster order."""
+    """A layer, [B, H, W, F] -> [B, H, W, G], whose output at a pixel depends on no later pixel in raster order."""
 
     name: ClassVar[str]
-    """In configurations, for layers that stand in a trunk; also in the compiled walk (`kernels/pixel_walk`)."""
+    """The name of a layer of the trunk, in configurations and in the compiled walk (`kernels/pixel_walk`)."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """The layer on a whole image: [B, H, W, F] -> [B, H, W, G]."""
+        """Applies the layer to a whole image: [B, H, W, F] -> [B, H, W, G]."""
 
     @abstractmethod
     def init_state(self, batch: int, width: int) -> LayerState:
-        """The state before the first pixel of images of `width` columns."""
+        """Makes the state before the first pixel of images of `width` columns."""
 
     @abstractmethod
     def step(self, x: Tensor, state: LayerState, column: Tensor) -> Tensor:
-        """The layer on the next pixel, at `column` [1] of the current row: [B, F] -> [B, G].
+        """Applies the layer to the next pixel, at `column` [1] of the current row: [B, F] -> [B, G].
 
         The column is a tensor on the device, so that one captured CUDA graph serves all columns.
         """
@@ -38,13 +38,13 @@ class CausalLayer(nn.Module, ABC):
         """Closes the current row after its last column."""
 
     def walk_weights(self) -> list[Tensor]:
-        """The weights as the compiled walk reads them: maps [..., inputs, gates, features], biases [gates, features].
+        """Gives the weights for the compiled walk: maps [..., inputs, gates, features] and biases [gates, features].
 
-        `gates` counts the parts of the features that are padded each by itself, 1 where there is one.
+        `gates` is the number of parts of the features that are padded separately, such as an LSTM's 4 gates, or 1.
         """
         raise NotImplementedError(f"{type(self).__name__} has no compiled walk")
 
 
 def read_columns(tensor: Tensor, dim: int, first: Tensor, count: int) -> Tensor:
-    """`count` columns along `dim` from column `first` [1] on; the processor need not know which."""
+    """Reads `count` columns along `dim` from column `first` [1] on; the processor need not know which."""
     return tensor.index_select(dim, first + torch.arange(count, device=first.device))

@@ -1,4 +1,4 @@
-"""Diagonal BiLSTM.
+"""The Diagonal BiLSTM.
 
 Shapes: B batch, H rows, W columns, F features in, D hidden; direction 0 from the left, 1 from the right.
 """
@@ -18,7 +18,7 @@ class DiagonalBiLSTM(CausalLayer):
     """Two LSTMs that sweep the image from its upper corners (van den Oord et al. 2016, section 3.2).
 
     The map from the right is shifted down by a row before it is added, so that no pixel sees what stands to the right
-    of it in its own row. Together they see the whole image up to the pixel.
+    of it in its own row. Together the two LSTMs see the whole image up to the pixel.
 
     Args:
         features: F.

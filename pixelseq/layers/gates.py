@@ -10,11 +10,11 @@ STATE_SCALE = 0.5
 
 @torch.no_grad()
 def init_gates(bias: Tensor, state_to_state: Tensor) -> None:
-    """Forget gates start open (bias 1), state-to-state maps orthogonal and damped: a state neither dies nor grows.
+    """Opens the forget gates (bias 1), and damps orthogonal state-to-state maps: a state neither dies nor grows.
 
     Args:
-        bias: [..., 4D], bias of the input-to-state map, gates in the order o, f, i, g.
-        state_to_state: [..., D, 4D], one map a neighbour.
+        bias: [..., 4D], the bias of the input-to-state map, gates in the order o, f, i, g.
+        state_to_state: [..., D, 4D], one map per neighbour.
     """
     D = state_to_state.shape[-2]
     bias.zero_()

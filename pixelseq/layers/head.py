@@ -1,4 +1,4 @@
-"""From features to the distribution of the next value.
+"""Heads, which turn features into the distribution of the next value.
 
 Shapes: B batch, C colours, F features, K mixture components, Q numbers per colour value, V levels.
 """
@@ -18,7 +18,9 @@ from pixelseq.layers.ordered_logits import ExactLinear, OrderedLogits
 
 
 class Head(nn.Module, ABC):
-    """Colour after colour: R, then G given R, then B given both (van den Oord et al. 2016, section 3.4).
+    """The distribution of a pixel, one colour after another: R, then G given R, then B given both.
+
+    van den Oord et al. 2016, section 3.4.
 
     The trunk's features know nothing of their own pixel, so each colour has its own two-layer network that is fed the
     pixel's earlier colours: no mask is needed, and none can be wrong. A subclass says what distribution the network's
@@ -28,7 +30,7 @@ class Head(nn.Module, ABC):
         features: F.
         channels: C.
         pixel_features: Q.
-        hidden: width of the hidden layer.
+        hidden: the width of the hidden layer.
         to_outputs: builds for colour c the map from the hidden layer to the numbers that describe its distribution.
     """
 
@@ -41,7 +43,7 @@ class Head(nn.Module, ABC):
         self.to_outputs = nn.ModuleList(to_outputs(c) for c in range(channels))
 
     def channel_outputs(self, features: Tensor, earlier: Tensor) -> Tensor:
-        """The network of the colour that follows the c given ones.
+        """Runs the network of the colour that follows the c given ones.
 
         Args:
             features: [..., F], the trunk's output at the pixel.
@@ -58,32 +60,49 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def channel_log_probs(self, features: Tensor, earlier: Tensor) -> Tensor:
-        """Distribution of the colour that follows the c given ones: as `channel_outputs` -> [..., V], nats."""
+        """Gives the log-probabilities [..., V], in nats, of the colour that follows the c given ones.
+
+        The arguments are those of `channel_outputs`.
+        """
 
     @abstractmethod
     def channel_nll(self, features: Tensor, earlier: Tensor, levels: Tensor) -> Tensor:
-        """Negative log-likelihood of that colour's levels [...], int64 -> [...], nats."""
+        """Gives the negative log-likelihood [...], in nats, of levels [...], int64, of the colour that follows.
+
+        The other arguments are those of `channel_outputs`.
+        """
 
     def log_probs(self, features: Tensor, pixels: Tensor) -> Tensor:
-        """Distributions of all colours: features [..., F], encoded values [..., C, Q] -> [..., C, V], nats."""
+        """Gives the log-probabilities [..., C, V], in nats, of all colours of a pixel.
+
+        Args:
+            features: [..., F], the trunk's output at the pixel.
+            pixels: [..., C, Q], the encoded values of the pixel.
+        """
         colours = range(pixels.shape[-2])
         return torch.stack([self.channel_log_probs(features, pixels[..., :c, :]) for c in colours], dim=-2)
 
     def nll(self, features: Tensor, pixels: Tensor, levels: Tensor) -> Tensor:
-        """Negative log-likelihood of all colours' levels [..., C], int64 -> [..., C], nats."""
+        """Gives the negative log-likelihood [..., C], in nats, of all colours of a pixel.
+
+        Args:
+            features: [..., F], the trunk's output at the pixel.
+            pixels: [..., C, Q], the encoded values of the pixel.
+            levels: [..., C], int64, the same values as levels.
+        """
         colours = range(pixels.shape[-2])
         nats = [self.channel_nll(features, pixels[..., :c, :], levels[..., c]) for c in colours]
         return torch.stack(nats, dim=-1)
 
 
 class SoftmaxHead(Head):
-    """One logit per level; V = 2 is the Bernoulli case.
+    """A head with one logit per level; V = 2 is the Bernoulli case.
 
     Args:
         features: F.
         channels: C.
         pixel_features: Q.
-        hidden: width of the hidden layer.
+        hidden: the width of the hidden layer.
         levels: V.
         ordered: whether neighbouring levels are alike.
     """
@@ -112,7 +131,7 @@ class LogisticMixtureHead(Head):
     Args:
         features: F.
         channels: C.
-        hidden: width of the hidden layer.
+        hidden: the width of the hidden layer.
         levels: V.
         mixtures: K.
     """
@@ -132,7 +151,7 @@ class LogisticMixtureHead(Head):
                 log_scales.fill_(math.log(max(0.5, (levels - 1) / (2 * mixtures))))
 
     def components(self, features: Tensor, earlier: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits, means and log-scales [..., K], the latter two in levels, of the colour that follows `earlier`."""
+        """Gives logits, means and log-scales [..., K], the last two in levels, of the colour after `earlier`."""
         outputs = self.channel_outputs(features, earlier).unflatten(-1, (-1, self.mixtures))  # [..., 3 + c, K]
         logits, means, log_scales = outputs[..., :3, :].unbind(-2)
         means = means + (outputs[..., 3:, :] * earlier).sum(-2)  # earlier: [..., c, 1]

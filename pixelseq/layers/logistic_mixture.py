@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MIN_LOG_SCALE = -3.0
-"""Of a level: a component of this scale at a level's centre gives it all but 1e-4 of its probability."""
+"""The least log-scale: a component of this scale, centred on a level, gives it all but 1e-4 of its probability."""
 MAX_LOG_SCALE = 15.0
 
 
 def mixture_log_prob(logits: Tensor, means: Tensor, log_scales: Tensor, levels: Tensor, count: int) -> Tensor:
-    """Log-probability of levels; a level has the mixture's mass between its edges, the outermost two that beyond too.
+    """Gives the log-probability of levels: the mixture's mass between their edges, to infinity at the outermost two.
 
     Args:
         logits: [..., K], unnormalised log-weights of the components.

@@ -18,10 +18,10 @@ MaskType = Literal["A", "B"]
 
 
 class MaskedConv(CausalLayer):
-    """Convolution that sees only pixels before its own, and with mask B its own (van den Oord et al. 2016, fig. 4).
+    """A convolution that sees only earlier pixels, and with mask B its own too (van den Oord et al. 2016, fig. 4).
 
     The kernel has no rows below its centre; the mask hides the right of the centre row, and with mask A the centre.
-    It multiplies the weight where the weight is used; the parameter itself is never written.
+    The mask multiplies the weight where the weight is used; the parameter itself is never written.
 
     Args:
         in_features: F.
@@ -50,7 +50,7 @@ class MaskedConv(CausalLayer):
 
     @property
     def masked_parameters(self) -> int:
-        """Entries of the weight that the mask hides."""
+        """The number of entries of the weight that the mask hides."""
         return int((self.mask == 0).sum()) * self.weight.shape[0] * self.weight.shape[1]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class MaskedConv(CausalLayer):
         state["window"][:, -1].index_copy_(1, column + self.kernel // 2, x[:, None])
 
     def read(self, state: LayerState, column: Tensor) -> Tensor:
-        """The output [B, G] at `column` [1] of the current row, from what has been written."""
+        """Gives the output [B, G] at `column` [1] of the current row, from what has been written."""
         window = read_columns(state["window"], 2, column, self.kernel)
         weight = (self.weight * self.mask).permute(0, 2, 3, 1).flatten(1)  # [G, R * K * F]
         return F.linear(window.flatten(1), weight, self.bias)
@@ -83,7 +83,10 @@ class MaskedConv(CausalLayer):
         window[:, -1] = 0
 
     def walk_weights(self, gates: int = 1) -> list[Tensor]:
-        """The bias and the taps that the mask lets through, row after row: [gates, G'] and [taps, F, gates, G']."""
+        """Gives the bias [gates, G'] and the taps that the mask lets through, row after row, [taps, F, gates, G'].
+
+        G' is G / gates, the features of one gate.
+        """
         taps = [self.weight[:, :, row, : int(self.mask[row].sum())] for row in range(self.rows)]
         weight = torch.cat(taps, dim=2).permute(2, 1, 0)
         return [self.bias.unflatten(0, (gates, -1)), weight.unflatten(2, (gates, -1))]

@@ -1,4 +1,4 @@
-"""The last map of a head: to logits, or to the numbers of a mixture. V levels."""
+"""The last map of a head, to logits or to the numbers of a mixture. V levels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ExactLinear(nn.Linear):
     """A linear map outside autocast, with outputs of at least float32: bfloat16 cannot tell 256 levels apart."""
 
     def weight_and_bias(self) -> tuple[Tensor, Tensor]:
-        """Of the map: [outputs, inputs] and [outputs]."""
+        """Gives the weight [outputs, inputs] and the bias [outputs] of the map."""
         return self.weight, self.bias
 
     def forward(self, x: Tensor) -> Tensor:
@@ -26,13 +26,13 @@ class ExactLinear(nn.Linear):
 class OrderedLogits(ExactLinear):
     """Logits of ordered levels, as sums of cosines over them; any distribution has such logits.
 
-    A weight a level is learned level by level, though what holds for a level nearly holds for its neighbours. Here the
-    weights are coefficients of cosines, and cosine k is 1 + 1/l_k high, l_k being the k-th eigenvalue of the second
+    With one weight per level each is learned alone, though what holds for a level nearly holds for its neighbours. Here
+    the weights are coefficients of cosines, and cosine k is 1 + 1/l_k high, l_k being the k-th eigenvalue of the second
     difference over levels: an optimiser that moves all coefficients alike moves the second differences of the logits
-    alike, and so the logits smoothly. A new map is drawn as an `nn.Linear`.
+    alike, and so the logits smoothly. A new map starts as an `nn.Linear` does.
 
     Args:
-        features: inputs.
+        features: the number of inputs.
         levels: V.
     """
 

@@ -1,4 +1,4 @@
-"""How a level enters the network. Shapes: V levels, Q numbers per value."""
+"""Says how a level enters the network. Shapes: V levels, Q numbers per value."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class PixelEncoding(nn.Module):
     """A table of what each level looks like to the network.
 
     Args:
-        pixel_format: of the images; ordered levels look like evenly spaced numbers from -1 to 1 (Q = 1), levels
-            without an order like learned vectors (Q = 16).
+        pixel_format: the format of the images; ordered levels look like evenly spaced numbers from -1 to 1 (Q = 1),
+            levels without an order like learned vectors (Q = 16).
     """
 
     table: Tensor
@@ -31,9 +31,9 @@ class PixelEncoding(nn.Module):
 
     @property
     def features(self) -> int:
-        """Q."""
+        """Q, the numbers per value."""
         return self.table.shape[1]
 
     def forward(self, levels: Tensor) -> Tensor:
-        """Levels [...] -> [..., Q]."""
+        """Encodes levels: [...] -> [..., Q]."""
         return F.embedding(levels.long(), self.table)

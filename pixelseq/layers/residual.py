@@ -38,28 +38,28 @@ class ResidualBlock(CausalLayer):
 
 
 class ResidualStack(nn.ModuleList):
-    """Residual blocks one after the other; its state is the list of theirs."""
+    """A sequence of residual blocks; its state is the list of theirs."""
 
     def __iter__(self) -> Iterator[ResidualBlock]:
         return super().__iter__()  # type: ignore[return-value]
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, H, W, 2h] -> [B, H, W, 2h]."""
+        """Applies the blocks one after the other: [B, H, W, 2h] -> [B, H, W, 2h]."""
         for block in self:
             x = block(x)
         return x
 
     def init_state(self, batch: int, width: int) -> list[LayerState]:
-        """See `CausalLayer.init_state`."""
+        """Makes the states of all blocks; see `CausalLayer.init_state`."""
         return [block.init_state(batch, width) for block in self]
 
     def step(self, x: Tensor, states: list[LayerState], column: Tensor) -> Tensor:
-        """See `CausalLayer.step`."""
+        """Applies the blocks to the next pixel; see `CausalLayer.step`."""
         for block, state in zip(self, states, strict=True):
             x = block.step(x, state, column)
         return x
 
     def end_row(self, states: list[LayerState]) -> None:
-        """See `CausalLayer.end_row`."""
+        """Closes the current row of all blocks; see `CausalLayer.end_row`."""
         for block, state in zip(self, states, strict=True):
             block.end_row(state)

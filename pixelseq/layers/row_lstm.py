@@ -1,4 +1,4 @@
-"""Row LSTM. Shapes: B batch, H rows, W columns, F features in, D hidden, K = 3 kernel width."""
+"""The Row LSTM. Shapes: B batch, H rows, W columns, F features in, D hidden, K = 3 kernel width."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KERNEL = 3
 
 
 class RowLSTM(CausalLayer):
-    """LSTM that runs down the image, all columns of a row at once (van den Oord et al. 2016, section 3.1).
+    """An LSTM that runs down the image, all columns of a row at once (van den Oord et al. 2016, section 3.1).
 
     Its context is a triangle above the pixel, one column wider on each side with each row.
 

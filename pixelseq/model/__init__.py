@@ -1,1 +1,1 @@
-"""The model, its configuration, its state, its checkpoints, its likelihoods."""
+"""The model, with its configuration, state, checkpoints and likelihoods."""

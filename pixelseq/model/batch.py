@@ -19,7 +19,7 @@ class Batch:
     levels: Tensor
     """[B, C, H, W], integers."""
     heights: Tensor
-    """[B], rows of each image, without the padding."""
+    """[B], the rows of each image, without the padding."""
 
     @classmethod
     def of(cls, images: Sequence[Tensor]) -> Batch:
@@ -29,7 +29,7 @@ class Batch:
             images: levels, each [C, H, W], of one width.
 
         Raises:
-            ValueError: unlike widths or channels.
+            ValueError: the images have unlike widths or channels.
         """
         heights = [image.shape[1] for image in images]
         C, _, W = images[0].shape
@@ -42,11 +42,11 @@ class Batch:
 
     @property
     def values(self) -> int:
-        """Colour values of all images, those of the padding not counted."""
+        """The number of colour values of all images, those of the padding not counted."""
         return int(self.heights.sum()) * self.levels.shape[1] * self.levels.shape[3]
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on a device."""
+        """Moves the batch to a device."""
         return Batch(self.levels.to(device), self.heights.to(device))
 
     def sum_nats(self, value_nats: Tensor) -> Tensor:

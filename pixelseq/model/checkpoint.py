@@ -14,11 +14,11 @@ from pixelseq.runtime.files import atomic_folder
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 RUNS = Path("runs")
-"""Where training leaves its runs."""
+"""The folder where training leaves its runs."""
 CHECKPOINT = "checkpoint"
-"""Name of the checkpoint folder inside a run's folder."""
+"""The name of the checkpoint folder inside a run's folder."""
 BUNDLED = Path(__file__).parents[1] / "weights"
-"""Trained models that come with the package, a checkpoint folder each."""
+"""The folder of the models that come with the package, with one checkpoint folder per model."""
 
 CARD_HEADING = """---
 library_name: pixelseq
@@ -47,10 +47,10 @@ def save(folder: Path, config: ModelConfig, weights: dict[str, Tensor], card: st
 
 
 def load(name: str | Path, revision: str | None = None) -> tuple[ModelConfig, dict[str, Tensor]]:
-    """Reads a checkpoint of that name (see `PixelRNN.from_pretrained`).
+    """Reads the checkpoint that a name stands for (see `PixelRNN.from_pretrained`).
 
     Raises:
-        FileNotFoundError: nothing of that name, or one of its files is missing.
+        FileNotFoundError: there is no checkpoint of that name, or one of its files is missing.
         ValueError: one of its files does not hold what it should.
     """
     folder = _find(name, revision)
@@ -82,7 +82,7 @@ def check_weights(expected: dict[str, Tensor], found: dict[str, Tensor]) -> None
 
 
 def newest(runs: Path = RUNS) -> Path:
-    """The run below `runs` whose checkpoint was written last.
+    """Finds the run below `runs` whose checkpoint was written last.
 
     Raises:
         FileNotFoundError: no run has a checkpoint.
@@ -96,7 +96,7 @@ def newest(runs: Path = RUNS) -> Path:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder can be replaced without a loss: empty, or nothing in it but a checkpoint's files."""
+    """Tells whether a folder can be replaced without loss: it holds nothing but a checkpoint's files, or nothing."""
     return folder.is_dir() and {path.name for path in folder.iterdir()} <= {CONFIG, WEIGHTS, CARD}
 
 
@@ -107,7 +107,7 @@ def _find(name: str | Path, revision: str | None) -> Path:
         return inside if inside.is_dir() and not (folder / CONFIG).exists() else folder
     if (BUNDLED / str(name) / CONFIG).is_file():
         return BUNDLED / str(name)
-    # A hub id is owner/name; where a folder "owner" stands here, or is ours, a mistyped path is likelier.
+    # A hub id is owner/name; where "owner" is a folder here, or that of the runs, a mistyped path is likelier.
     hub_id = re.fullmatch(r"([\w-][\w.-]*)/[\w.-]+", str(name))
     if not hub_id or folder.parent.exists() or hub_id[1] == RUNS.name:
         bundled = ", ".join(sorted(path.name for path in BUNDLED.iterdir()))

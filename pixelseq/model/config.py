@@ -17,7 +17,7 @@ HeadName = Literal["softmax", "logistic_mixture"]
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Shapes of a PixelRNN (van den Oord et al. 2016, arXiv:1601.06759, table 1), and what its images are.
+    """The shapes of a PixelRNN (van den Oord et al. 2016, arXiv:1601.06759, table 1), and the format of its images.
 
     Raises:
         ValueError: a field is out of its range.
@@ -69,11 +69,11 @@ class ModelConfig:
 
     @property
     def features(self) -> int:
-        """Width of the residual stream: 2h, as in the paper's figure 5."""
+        """The width of the residual stream: 2h, as in the paper's figure 5."""
         return 2 * self.hidden
 
     def to_json(self) -> str:
-        """The configuration as text, with the version of its format."""
+        """Writes the configuration as text, with the version of its format."""
         return json.dumps({"format_version": FORMAT_VERSION, **to_plain(self)}, indent=2) + "\n"
 
     @classmethod
@@ -81,7 +81,7 @@ class ModelConfig:
         """Reads what `to_json` wrote, now or in format version 3.
 
         Raises:
-            ValueError: not JSON, another format version, an unknown or a missing field, or a value out of range.
+            ValueError: the text is not JSON or of another format version, or a field is unknown, missing or invalid.
         """
         what = "the configuration"
         values = read_object(text, what)
@@ -97,7 +97,7 @@ class ModelConfig:
 
 
 def _from_version_3(values: dict[str, Any]) -> dict[str, Any]:
-    """Where what a pixel is stood beside the shapes, and the head of one logit per level was called categorical."""
+    """Renames the fields of version 3, which had no pixel format and called the head softmax categorical."""
     renamed = {"channels": "channels", "levels": "levels", "pixels": "kind", "legend": "legend"}
     pixel_format = {renamed[name]: values.pop(name) for name in list(values) if name in renamed}
     if values.get("head") == "categorical":

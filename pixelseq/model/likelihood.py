@@ -16,36 +16,36 @@ from pixelseq.model.batch import Batch
 from pixelseq.model.pixelrnn import PixelRNN
 
 MAX_PIXELS = 2**16
-"""Pixels of a batch that is evaluated, with its padding, where it has more than one image."""
+"""The most pixels, padding included, of a batch of several images that is evaluated."""
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Exact sums over a set of images."""
+    """The likelihood of a set of images, as exact sums."""
 
     nll_nats: float
-    """Negative log-likelihood, nats, summed over all values of all images."""
+    """The negative log-likelihood in nats, summed over all values of all images."""
     images: int
     values: int
-    """Colour values of all images."""
+    """The number of colour values of all images."""
     nats_error: float | None = None
-    """Standard error of `nats_per_image`, as of a mean over a sample of images; a single image has none."""
+    """The standard error of `nats_per_image`, as of a mean over a sample of images; a single image has none."""
     bits_error: float | None = None
-    """Standard error of `bits_per_dim`."""
+    """The standard error of `bits_per_dim`."""
 
     @property
     def nats_per_image(self) -> float:
-        """Mean nats per image."""
+        """The mean nats per image."""
         return self.nll_nats / self.images
 
     @property
     def bits_per_dim(self) -> float:
-        """Bits per colour value."""
+        """The mean bits per colour value."""
         return self.nll_nats / (math.log(2) * self.values)
 
     @classmethod
     def of(cls, nats: Sequence[float], values: Sequence[int]) -> Likelihood:
-        """The likelihood of images from the nats and the colour values of each; the order changes nothing."""
+        """Sums the nats and counts the colour values of images; their order changes nothing."""
         n, total, count = len(nats), math.fsum(nats), sum(values)
         nats_error = bits_error = None
         if n > 1:
@@ -58,10 +58,10 @@ class Likelihood:
 
 
 def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) -> Likelihood:
-    """The likelihood of a set of images of any sizes.
+    """Computes the likelihood of a set of images of any sizes.
 
     Args:
-        model: evaluated with dropout off; its mode is restored.
+        model: the model, evaluated with dropout off; its mode is restored.
         images: levels, each [C, H, W].
         batch_size: images at a time, fewer where they are large; the result does not depend on it beyond rounding.
 
@@ -69,7 +69,7 @@ def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) ->
         Sums in float64.
 
     Raises:
-        ValueError: a batch size below 1, or as `PixelRNN.nll`.
+        ValueError: the batch size is below 1, or for the reasons of `PixelRNN.nll`.
     """
     shapes = [tuple(image.shape) for image in images]
     nats = nats_of_images(model, images, shapes, batch_size)
@@ -85,23 +85,23 @@ def nats_of_images(
     rank: int = 0,
     world: int = 1,
 ) -> Tensor:
-    """Nats of each image; of several processes each takes its share of the batches.
+    """Computes the nats of each image; of several processes, each takes its share of the batches.
 
     Batches are the same for any number of processes, and so is every image's result, to the last bit.
 
     Args:
         model: as in `evaluate`.
         images: as in `evaluate`.
-        shapes: [C, H, W] of each, which may be known without looking at the images.
+        shapes: [C, H, W] of each image, which may be known without looking at the images.
         batch_size: as in `evaluate`.
-        rank: number of this process.
-        world: processes.
+        rank: the number of this process, from 0.
+        world: the number of processes.
 
     Returns:
-        [N], float64, 0 for the images of other processes.
+        [N], float64, nats; 0 for the images of other processes.
 
     Raises:
-        ValueError: as `evaluate`.
+        ValueError: for the reasons of `evaluate`.
     """
     if batch_size < 1:
         raise ValueError(f"`batch_size` is {batch_size}; it must be at least 1")
@@ -120,7 +120,7 @@ def nats_of_images(
 
 
 def _batches(shapes: Sequence[tuple[int, ...]], batch_size: int) -> Iterator[list[int]]:
-    """Indices of images of one width and like heights, so that there is little padding."""
+    """Gives batches of indices of images of one width and similar heights, so that there is little padding."""
     batch: list[int] = []
     for k in sorted(range(len(shapes)), key=lambda k: (shapes[k][2], shapes[k][1])):
         _, H, W = shapes[k]

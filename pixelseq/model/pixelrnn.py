@@ -36,7 +36,7 @@ class PixelRNN(nn.Module):
     `forward` and `step` agree to about 1e-3 only. The scripts switch it off.
 
     Args:
-        config: the shapes.
+        config: the shapes of the model and the format of its images.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -65,17 +65,17 @@ class PixelRNN(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.encoder.first.weight.device
 
     @property
     def num_parameters(self) -> int:
-        """Weights in use: what a mask hides is not counted."""
+        """The number of weights in use; those that a mask hides are not counted."""
         masked = sum(module.masked_parameters for module in self.modules() if isinstance(module, MaskedConv))
         return sum(parameter.numel() for parameter in self.parameters()) - masked
 
     def forward(self, images: Tensor) -> Tensor:
-        """Log-probabilities of every level of every value, given the values before it.
+        """Gives the log-probabilities of every level of every value, given the values before it.
 
         Args:
             images: integer levels [B, C, H, W], any H, W >= 1.
@@ -84,14 +84,14 @@ class PixelRNN(nn.Module):
             [B, V, C, H, W], nats.
 
         Raises:
-            ValueError: another shape or type, or a level that the model does not have.
+            ValueError: the images have another shape or type, or a level that the model does not have.
         """
         self.check_images(images)
         pixels = self.pixels(rearrange(images, "b c h w -> b h w c"))
         return rearrange(self.log_probs(pixels), "b h w c v -> b v c h w")
 
     def nll(self, images: Tensor) -> Tensor:
-        """Negative log-likelihood of every value, given the values before it.
+        """Gives the negative log-likelihood of every value, given the values before it.
 
         Args:
             images: integer levels [B, C, H, W].
@@ -100,34 +100,34 @@ class PixelRNN(nn.Module):
             [B, C, H, W], nats.
 
         Raises:
-            ValueError: as `forward`.
+            ValueError: for the reasons of `forward`.
         """
         self.check_images(images)
         return self.checked_nll(images)
 
     def checked_nll(self, images: Tensor) -> Tensor:
-        """`nll` of images that have been through `check_images`, which asks the device for their levels."""
+        """Gives the `nll` of images that have passed `check_images`, which may wait for the device."""
         levels = rearrange(images, "b c h w -> b h w c").long()
         pixels = self.pixels(levels)
         return rearrange(self.head.nll(self.features(pixels), pixels, levels), "b h w c -> b c h w")
 
     def log_probs(self, pixels: Tensor) -> Tensor:
-        """Log-probabilities from encoded pixels, differentiable in them: [B, H, W, C, Q] -> [B, H, W, C, V], nats."""
+        """Gives log-probabilities, differentiable in encoded pixels: [B, H, W, C, Q] -> [B, H, W, C, V], nats."""
         return self.head.log_probs(self.features(pixels), pixels)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """The trunk: encoded pixels [B, H, W, C, Q] -> features [B, H, W, F] of strictly earlier pixels."""
+        """Runs the trunk: encoded pixels [B, H, W, C, Q] -> features [B, H, W, F] of strictly earlier pixels."""
         return self.blocks(self.encoder(pixels.flatten(3)))[:, :, :-1]  # without the encoder's empty column
 
     def init_state(self, batch: int, width: int) -> State:
-        """The state before the first pixel.
+        """Makes the state before the first pixel.
 
         Args:
-            batch: number of images.
-            width: their columns.
+            batch: the number of images.
+            width: the columns of the images.
 
         Raises:
-            ValueError: batch or width below 1.
+            ValueError: batch or width is below 1.
         """
         if batch < 1 or width < 1:
             raise ValueError(f"batch is {batch} and width {width}; both must be at least 1")
@@ -137,15 +137,18 @@ class PixelRNN(nn.Module):
 
     @torch.no_grad()
     def step(self, state: State) -> Tensor:
-        """Features of the next pixel, from those fed so far, in amortised O(1) work.
+        """Gives the features of the next pixel, from the pixels fed so far, in amortised O(1) work.
 
-        `pixel_log_probs` turns them into the distribution of its colours; then `feed` its values.
+        `pixel_log_probs` turns them into the distribution of the pixel's colours; `feed` then takes its values.
 
         Args:
-            state: written in place.
+            state: the state before the pixel; written in place.
 
         Returns:
             [B, F].
+
+        Raises:
+            ValueError: the pixel of the last step has not been fed.
         """
         if state.stepped:
             raise ValueError("the pixel of the last step has not been fed; call feed before the next step")
@@ -154,7 +157,7 @@ class PixelRNN(nn.Module):
 
     @torch.no_grad()
     def pixel_log_probs(self, features: Tensor, earlier: Tensor) -> Tensor:
-        """Distribution of a pixel's next colour.
+        """Gives the log-probabilities of a pixel's next colour.
 
         Args:
             features: [B, F], from `step`.
@@ -175,11 +178,11 @@ class PixelRNN(nn.Module):
         """Enters the values of the pixel that `step` was called for, and closes its row after the last column.
 
         Args:
-            state: written in place.
+            state: the state that `step` has left; written in place.
             pixel: [B, C], integer levels of the model (their range is not checked here).
 
         Raises:
-            ValueError: another shape or type, or no step since the last feed.
+            ValueError: the pixel has another shape or type, or there was no step since the last feed.
         """
         if not state.stepped:
             raise ValueError("no step has been made since the last feed; call step first")
@@ -195,7 +198,7 @@ class PixelRNN(nn.Module):
 
     @torch.no_grad()
     def enter(self, state: State, pixel: Tensor) -> None:
-        """`feed` without its checks, and without closing a row."""
+        """Does what `feed` does, without its checks and without closing a row."""
         self.encoder.feed(self.pixels(pixel).flatten(1), state.encoder, state.position)
         state.stepped = False
         state.column += 1
@@ -216,8 +219,8 @@ class PixelRNN(nn.Module):
     def check_images(self, images: Tensor) -> None:
         """Raises ValueError where `images` are not levels [B, C, H, W] of this model.
 
-        While a graph is traced or a function is vectorised there are no numbers to look at: then only shape and type
-        are checked.
+        Only shape and type are checked while a graph is traced or a function vectorised: there are no numbers to look
+        at.
         """
         C, V = self.config.pixel_format.channels, self.config.pixel_format.levels
         if images.ndim != 4:
@@ -238,8 +241,8 @@ class PixelRNN(nn.Module):
         """Writes a checkpoint folder, whole or not at all: config.json, model.safetensors, README.md.
 
         Args:
-            folder: made, or replaced if it is a checkpoint.
-            card: text of the model card after its heading.
+            folder: the folder to make, or to replace if it is a checkpoint.
+            card: the text of the model card after its heading.
 
         Raises:
             ValueError: the folder holds something else.
@@ -253,10 +256,10 @@ class PixelRNN(nn.Module):
         Args:
             name: a checkpoint folder, a run's folder, "mnist-binary" (comes with the package), or a model id
                 "owner/name" on the Hugging Face hub.
-            revision: of the model on the hub.
+            revision: the revision of a model on the hub.
 
         Raises:
-            FileNotFoundError: nothing of that name, or a file of the checkpoint is missing.
+            FileNotFoundError: there is no checkpoint of that name, or a file of it is missing.
             ValueError: a file of the checkpoint does not hold what it should.
         """
         config, weights = checkpoint.load(name, revision)

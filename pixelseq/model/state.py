@@ -13,19 +13,19 @@ from pixelseq.layers import LayerState
 
 @dataclass
 class State:
-    """State of `PixelRNN.step`: O(width) memory whatever the height, one entry per image in every tensor of a layer.
+    """The state of `PixelRNN.step`: O(width) memory at any height, one entry per image in every tensor of a layer.
 
     Made by `PixelRNN.init_state`; `step` and `feed` write it in place.
     """
 
     width: int
-    """Columns of the images."""
+    """The columns of the images."""
     row: int
-    """Row of the next pixel."""
+    """The row of the next pixel."""
     column: int
-    """Column of the next pixel."""
+    """The column of the next pixel."""
     position: Tensor
-    """[1], int64, the column where the layers read it: on the device, so that no step waits for the processor."""
+    """[1], int64, the column as the layers read it: on the device, so that no step waits for the processor."""
     stepped: bool
     """Whether the next pixel's features have been computed, so that it must be fed before another step."""
     encoder: list[LayerState]
@@ -33,19 +33,19 @@ class State:
 
     @property
     def batch(self) -> int:
-        """Number of images."""
+        """The number of images."""
         return self.encoder[0]["window"].shape[0]
 
     def copy(self) -> State:
-        """An independent state of equal value."""
+        """Makes an independent state of equal value."""
         return self._map(torch.Tensor.clone)
 
     def expand(self, copies: int) -> State:
-        """Each image `copies` times, one after the other: entry k of the new state is image k // copies."""
+        """Repeats each image `copies` times, one after the other: entry k of the new state is image k // copies."""
         return self._map(lambda tensor: tensor.repeat_interleave(copies, dim=0))
 
     def select(self, images: Tensor) -> State:
-        """The images of these indices [n], any of them repeatedly."""
+        """Picks the images of these indices [n], any of them repeatedly."""
         return self._map(lambda tensor: tensor.index_select(0, images))
 
     def copy_(self, other: State) -> None:

@@ -1,1 +1,1 @@
-"""What is not about images: files, signals, processes, command lines, JSON."""
+"""Helpers that know nothing of images: files, signals, processes, command lines, JSON."""

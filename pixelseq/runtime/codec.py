@@ -1,4 +1,4 @@
-"""Dataclasses as JSON and back, every value checked against its declared type."""
+"""Turns dataclasses into JSON and back, and checks every value against its declared type."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ T = TypeVar("T")
 
 
 def to_plain(value: Any) -> Any:
-    """A dataclass, with those in it, as what JSON has: dicts, lists, numbers, texts."""
+    """Turns a dataclass, and those inside it, into what JSON can hold: dicts, lists, numbers and texts."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(type(value)).dump_python(value, mode="json")
 
 
 def from_plain(kind: type[T], values: Any, what: str) -> T:
-    """The dataclass that `to_plain` gave.
+    """Builds a dataclass from what `to_plain` made of it.
 
     Args:
-        kind: its class.
+        kind: the class to build.
         values: dicts, lists, numbers, texts; every field of the class and no other.
-        what: it is, for messages.
+        what: the name of the values in error messages.
 
     Raises:
         ValueError: an unknown or a missing field, a value of another type or out of its range.
@@ -28,7 +28,7 @@ def from_plain(kind: type[T], values: Any, what: str) -> T:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        # By way of JSON, in which a list is a tuple, but a text no number.
+        # Read from JSON, a list passes for a tuple, but a text does not pass for a number.
         found = TypeAdapter(kind).validate_json(_text(values), strict=True)
     except ValidationError as error:
         raise ValueError(f"{what}: {_first_line(error)}") from error
@@ -39,10 +39,14 @@ def from_plain(kind: type[T], values: Any, what: str) -> T:
 
 
 def read_object(text: str, what: str) -> dict[str, Any]:
-    """A JSON object.
+    """Parses a text as a JSON object.
+
+    Args:
+        text: the JSON.
+        what: the name of the text in error messages.
 
     Raises:
-        ValueError: not JSON, or no object.
+        ValueError: the text is not JSON, or not an object.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -65,7 +69,7 @@ def _first_line(error: Any) -> str:
 
 
 def _names(values: Any, prefix: str = "") -> set[str]:
-    """Dotted names of the fields of nested objects."""
+    """Gives the dotted names of the fields of nested objects."""
     if not isinstance(values, dict):
         return {prefix}
     return {name for key, value in values.items() for name in _names(value, f"{prefix}.{key}" if prefix else key)}

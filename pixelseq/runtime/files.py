@@ -12,7 +12,7 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to, renamed to `path` at the end and removed on an error."""
+    """Gives a path beside `path` to write to, which is renamed to `path` at the end, or removed on an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(path, "tmp")
     try:
@@ -28,9 +28,9 @@ def atomic_folder(folder: Path, replace: bool = True) -> Iterator[Path]:
     """Gives a new folder beside `folder` to fill, which takes its place at the end and is removed on an error.
 
     Args:
-        folder: written.
-        replace: takes the place of a folder that is there; otherwise one that another process has put there meanwhile
-            stays.
+        folder: the folder to write.
+        replace: whether to replace a folder that exists; otherwise a folder that another process has put there
+            meanwhile stays.
     """
     beside, replaced = _beside(folder, "tmp"), _beside(folder, "old")
     beside.mkdir(parents=True)
@@ -54,9 +54,9 @@ def atomic_folder(folder: Path, replace: bool = True) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what a process that was killed while it wrote into `folder` has left beside the whole files.
+    """Removes the unfinished files that a killed process has left in `folder`.
 
-    A folder that it had moved aside for a new one is moved back where the new one is not there yet.
+    A folder that was moved aside for a new one is moved back, unless the new one is already in its place.
     """
     for path in folder.glob(".*.old"):
         replaced = folder / path.name.removeprefix(".").rsplit(".", 2)[0]
@@ -73,10 +73,10 @@ def remove_leftovers(folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds a lock on a file, which stays empty; the system lets go of it when the process ends, however it does.
+    """Holds a lock on a file, which stays empty; the system releases it when the process ends, however it ends.
 
     Raises:
-        ValueError: another process holds it.
+        ValueError: another process holds the lock.
     """
     from filelock import FileLock, Timeout
 
@@ -89,7 +89,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _to_disk(file: Path) -> None:
-    """Waits until a file is on the disk: a rename must not get there before what it renames."""
+    """Waits until a file is on the disk: a rename must not get there before the content of the file."""
     with file.open("rb") as written:
         os.fsync(written.fileno())
 

@@ -1,4 +1,4 @@
-"""The processes of a script under a launcher."""
+"""Joins the processes that a launcher has started for a script."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 LONGEST_WAIT = timedelta(days=1)
-"""For a process that decodes or draws while others wait; they would give up after 10 minutes otherwise."""
+"""How long processes wait for one that decodes or draws; by default they would give up after 10 minutes."""
 
 
 def join_processes(script: str, track: str | None = None, **options: Any) -> Accelerator:
     """Joins the processes that a launcher has started.
 
     Args:
-        script: to name in the command that works.
-        track: a tracker's package.
-        options: of accelerate's `Accelerator`.
+        script: the script, as the error message names it in the command that works.
+        track: the package of a tracker.
+        options: further options of accelerate's `Accelerator`.
 
     Raises:
         ValueError: the tracker is not installed, or the processes do not know of each other.
@@ -49,8 +49,8 @@ def check_processes(processes: int, script: str) -> None:
     """Raises ValueError where a launcher has started several processes that do not know of each other.
 
     Args:
-        processes: that know of this one, itself included.
-        script: to name in the command that works.
+        processes: the number of processes that know of this one, itself included.
+        script: the script, as the error message names it in the command that works.
     """
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if processes < started:

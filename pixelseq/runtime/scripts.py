@@ -1,4 +1,4 @@
-"""What the command lines share: errors in one line, the device, the names of files to write."""
+"""Helpers that the command lines share: one-line errors, flags, the device, checks of the files to write."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILE_SUFFIXES = {".png", ".npy", ".txt", ".jpg", ".jpeg", ".gif", ".webp", ".bmp
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turns what a user can get wrong into one line on stderr and exit code 2; PYTHONDEVMODE=1 shows all lines."""
+    """Turns errors that a user can cause into one line on stderr and exit code 2; PYTHONDEVMODE=1 shows all lines."""
     try:
         yield
     except (ValueError, OSError, MemoryError, RuntimeError) as error:
@@ -36,13 +36,13 @@ def one_line_errors() -> Iterator[None]:
 
 
 def parse_flags(kind: type[T], arguments: list[str], default: T | None = None, about: str | None = None) -> T:
-    """A dataclass from a command line, each field a flag and its sentence the help.
+    """Builds a dataclass from a command line: each field is a flag, and its docstring the help of the flag.
 
     Args:
         kind: the dataclass.
-        arguments: of the command line.
-        default: values of the flags that are not given; those of the dataclass by default.
-        about: shown by --help; the dataclass's own docstring by default.
+        arguments: the command line, without the name of the script.
+        default: gives the values of flags that are left out; by default the dataclass's own defaults do.
+        about: the text at the top of --help; by default the dataclass's docstring.
     """
     import tyro
 
@@ -56,7 +56,7 @@ def parse_flags(kind: type[T], arguments: list[str], default: T | None = None, a
 
 
 def as_flags(message: str) -> str:
-    """A message of the library, which quotes the names of options as `skip_bad`, with flags in their place."""
+    """Replaces option names in a message of the library, such as `skip_bad` in backticks, by flags."""
     return re.sub(r"`([a-z][a-z_.]*)`", lambda name: "--" + name[1].replace("_", "-"), message)
 
 
@@ -67,9 +67,11 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def set_up_torch(alone: bool = True) -> torch.device:
-    """The device to work on: CUDA, with exact float32 convolutions, or the CPU.
+    """Prepares torch, and gives the device to work on: CUDA, with exact float32 convolutions, or the CPU.
 
-    A process alone on its CPU takes every core it may use; launchers set one thread, whatever the machine has.
+    Args:
+        alone: whether this process is the only one; on a CPU it then uses every core it may, although launchers set one
+            thread.
     """
     import torch
 
@@ -83,7 +85,7 @@ def set_up_torch(alone: bool = True) -> torch.device:
 
 
 def _keep_freed_memory() -> None:
-    """Has glibc keep what a training step frees for the next one, which would wait for fresh pages otherwise."""
+    """Has glibc keep the memory that a training step frees; the next step would wait for fresh pages otherwise."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, most = -1, -3, 2**30
         libc.mallopt(M_MMAP_THRESHOLD, most)
@@ -94,7 +96,7 @@ def check_out(out: Path, suffix: str = ".png", option: str = "out") -> None:
     """Checks, before any work is done, that `out` can be one file of that suffix or a folder of such files.
 
     Raises:
-        ValueError: it cannot; names the option.
+        ValueError: `out` cannot be either; the message names the option.
     """
     if out.suffix != suffix and (out.suffix or out.name).lower() in FILE_SUFFIXES:
         raise ValueError(f"`{option}` is {out}; give a {suffix} for all images, or a folder for one {suffix} an image")
@@ -108,5 +110,5 @@ def check_out(out: Path, suffix: str = ".png", option: str = "out") -> None:
 
 
 def is_sheet(out: Path) -> bool:
-    """Whether `out` asks for one sheet of all images rather than a folder."""
+    """Tells whether `out` asks for one sheet of all images rather than a folder."""
     return out.suffix == ".png"

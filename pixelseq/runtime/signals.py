@@ -1,4 +1,4 @@
-"""Signals that ask a process to end, noted so that it can end well."""
+"""Notes the signals that ask a process to end, so that it can end well."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from types import FrameType, TracebackType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 IMPATIENCE = 5.0
-"""Seconds after the first signal from which another one is meant as such; sooner ones are the first, passed on."""
+"""Seconds after the first signal before another one counts: launchers pass the first on, so it may come twice."""
 LAUNCHED = ("LOCAL_RANK", "ACCELERATE_MIXED_PRECISION")
-"""Variables that launchers set: torchrun and accelerate."""
+"""Environment variables that the launchers torchrun and accelerate set."""
 
 
 class Signals:
-    """Notes SIGTERM and SIGINT, so that what has been done can be kept first; one some seconds later ends it at once.
+    """Notes SIGTERM and SIGINT, so that work can be saved first; another signal some seconds later ends it at once.
 
     Args:
-        message: what is being done about the first one, for stderr.
+        message: the text for stderr at the first signal, which says what happens next.
     """
 
     def __init__(self, message: str | None = None) -> None:
@@ -39,14 +39,14 @@ class Signals:
         if self.received is None:
             self.received, self._since = signal.Signals(number), time.monotonic()
             if self.message is not None:
-                # Not print, which fails where the signal has interrupted another one.
+                # Not by print, which fails where the signal has interrupted another print.
                 os.write(2, f"\n{self.received.name}: {self.message}\n".encode())
         elif time.monotonic() - self._since >= IMPATIENCE:
             raise KeyboardInterrupt
 
 
 def end_with_launcher() -> None:
-    """Has Linux send SIGTERM to this process when its launcher ends, however it does: not all pass signals on."""
+    """Has Linux send SIGTERM to this process when its launcher ends: not every launcher passes signals on."""
     if sys.platform == "linux" and any(name in os.environ for name in LAUNCHED):
         PR_SET_PDEATHSIG = 1
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,1 +1,1 @@
-"""What a training loop is made of: configuration, gradients, optimizers, stages, stopping, metrics, saved states."""
+"""The parts of a training loop: configuration, gradients, optimizers, stages, stopping, metrics, saved states."""

@@ -20,14 +20,14 @@ tyro.conf.configure(tyro.conf.Suppress)(PixelFormat)  # the data decide it, so n
 
 
 def parse_arguments(arguments: list[str], about: str) -> tuple[str, TrainConfig, Path]:
-    """The preset and what is asked for of it, and the run's folder; a run that was begun goes on with its own settings.
+    """Reads the preset, the configuration and the run's folder; a run that was begun goes on with its own settings.
 
     Args:
-        arguments: of the command line: the preset, "digits" where it is left out, and flags.
-        about: shown by --help.
+        arguments: the command line: the preset, "digits" if it is left out, then flags.
+        about: the text at the top of --help.
 
     Raises:
-        ValueError: no such preset, or flags that do not go with it or with the run in the folder.
+        ValueError: there is no such preset, or flags do not go with it or with the run in the folder.
     """
     arguments = list(arguments)
     preset = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "digits"

@@ -1,4 +1,4 @@
-"""Averaged weights of a run, on one process or in shards on many."""
+"""Averages the weights of a run, on one process or in shards on many."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class WeightAverage:
     asked for.
 
     Args:
-        model: whole on every process.
-        decay: a step.
-        device: of the average.
+        model: the model, whole on every process.
+        decay: the decay per step.
+        device: the device of the average.
     """
 
     def __init__(self, model: PixelRNN, decay: float, device: torch.device) -> None:
@@ -34,7 +34,7 @@ class WeightAverage:
         """Takes the weights after a step into the average.
 
         Args:
-            model: the same as before, or in shards.
+            model: the same model as before, whole or in shards.
         """
         from torch.distributed.tensor import DTensor, distribute_tensor  # here: it takes a third of a second
 
@@ -57,12 +57,12 @@ class WeightAverage:
 
     @torch.no_grad()
     def whole(self) -> AveragedModel:
-        """The averaged model, whole on every process; all of them take part."""
+        """Gives the averaged model, whole on every process; all processes must take part."""
         if self.shards is not None:
             for parameter, shard in zip(self.averaged.module.parameters(), self.shards, strict=True):
                 parameter.copy_(shard.full_tensor())
         return self.averaged
 
     def restored(self) -> None:
-        """Notes that the whole has been written to: shards are cut from it anew."""
+        """Notes that the averaged model has been written to, so that shards are cut from it anew."""
         self.shards = None

@@ -1,4 +1,4 @@
-"""The configuration of a training run: each field is a flag of train/run.py, and its sentence the help."""
+"""The configuration of a training run: each field is a flag of train/run.py, and its docstring the help."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pixelseq.model.config import ModelConfig
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A training run."""
+    """The configuration of a training run."""
 
     images: DataOptions = field(default_factory=DataOptions)
     """What to train on."""
     model: ModelConfig = field(default_factory=ModelConfig)
-    """Shapes of the model; what its pixels are follows the data."""
+    """Shapes of the model; its pixel format comes from the data."""
     stage: Literal["joint", "encoder", "recurrent"] = "joint"
     """encoder: train the context encoder and the head alone; recurrent: start from such a run (--init-from) and train
     the blocks; joint: train everything at once."""
@@ -26,29 +26,29 @@ class TrainConfig:
     freeze_encoder: bool = False
     """Keep the encoder of --init-from as it is."""
     stage_split: bool = False
-    """Train the stages encoder and recurrent on a half of the training images each."""
+    """Train the stages encoder and recurrent on different halves of the training images."""
     steps: int = 3000
-    """Optimiser steps; the learning rate is planned for them."""
+    """Number of optimiser steps; the learning rate is planned for them."""
     epochs: float | None = None
     """Passes over the training images, instead of --steps."""
     minutes: float | None = None
-    """Stop after so much time, all starts of the run together."""
+    """Stop after this many minutes, all starts of the run together."""
     target_bits_per_dim: float | None = None
-    """Stop when validation is as good."""
+    """Stop when validation reaches this many bits/dim, or fewer."""
     target_nats: float | None = None
-    """Stop when validation is as good, in nats per image."""
+    """Stop when validation reaches this many nats per image, or fewer."""
     patience: int | None = None
-    """Stop after so many validations without gain."""
+    """Stop after this many validations in a row without a better one."""
     batch_size: int = 16
     """Images per step, over all processes together."""
     batch_pixels: int | None = None
-    """Pixels per step at most, where sizes vary, instead of --batch-size; one image at least."""
+    """Most pixels per step, where sizes vary, instead of --batch-size; at least one image."""
     accumulate: int = 1
     """Parts that each process cuts its share of a batch into, to need less memory."""
     optimizer: Literal["adamw", "rmsprop"] = "adamw"
     """adamw, or rmsprop as in the paper."""
     learning_rate: float = 3e-3
-    """At its highest."""
+    """Highest learning rate, which is reached after the warm-up."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Course of the learning rate after the warm-up: a cosine to 0, or constant."""
     warmup: int = 100
@@ -56,11 +56,11 @@ class TrainConfig:
     weight_decay: float = 0.01
     """Weight decay, decoupled in AdamW."""
     clip_norm: float = 1.0
-    """Largest norm of the gradient of the mean nats per value."""
+    """Largest norm of the gradient of the mean nats per value; a larger gradient is scaled down."""
     ema_decay: float = 0.995
     """Decay per step of the averaged weights, which are those evaluated and saved."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Type that autocast computes in; float16 needs CUDA."""
+    """Number type that autocast computes in; float16 needs CUDA."""
     compile: bool = False
     """Compile the model with torch.compile."""
     validate_every: int = 250
@@ -68,13 +68,13 @@ class TrainConfig:
     save_every: int = 500
     """Steps between saved states, from which the run goes on after a stop."""
     keep: int = 2
-    """Saved states that are kept."""
+    """Number of saved states that are kept."""
     track: Literal["tensorboard", "wandb", "trackio"] | None = None
-    """Where metrics and pictures go too, beside metrics.jsonl."""
+    """Tracker that gets metrics and pictures, besides the files in the run's folder."""
     tall_height: int = 40
     """Rows of the images in tall.png."""
     seed: int = 0
-    """Of the initial weights, the data order, dropout and the pictures."""
+    """Seed of the initial weights, the data order, dropout and the pictures."""
     out: Path | None = None
     """Folder of the run; runs/ and the preset's name where none is given."""
 

@@ -1,4 +1,4 @@
-"""Gradients and likelihoods on one process or many."""
+"""Computes gradients and likelihoods on one process or many."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class ImageNats(nn.Module):
-    """The model as a loss: its forward is what a data-parallel wrapper must see.
+    """The model as a loss, whose forward a data-parallel wrapper must see.
 
     Args:
-        model: trained.
+        model: the model that is trained.
     """
 
     def __init__(self, model: PixelRNN) -> None:
@@ -31,7 +31,7 @@ class ImageNats(nn.Module):
         self.model = model
 
     def forward(self, batch: Batch) -> Tensor:
-        """Nats of each image of a batch whose levels have been checked, [B]."""
+        """Gives the nats [B] of the images of a batch whose levels have been checked."""
         return batch.sum_nats(self.model.checked_nll(batch.levels))
 
 
@@ -44,22 +44,22 @@ def backward(
 ) -> tuple[Tensor, list[bool]]:
     """Adds the gradient of the mean nats per value of a batch that all processes share.
 
-    What the processes must know of each other they tell in one gather. Where the loss of one is not finite, the
-    gradient is not finite on any.
+    The processes tell each other all that they must know in one gather. If the loss of one is not finite, the gradient
+    is finite on none.
 
     Args:
-        accelerator: of the run.
+        accelerator: the run's accelerator.
         network: an `ImageNats`, prepared by the accelerator.
-        share: levels of this process's images of the batch, of any sizes; there may be none.
-        accumulate: parts that the share is cut into, one after another, to need less memory.
-        flags: of this process, such as that it is to stop.
+        share: this process's images of the batch, as levels of any sizes; there may be none.
+        accumulate: the number of parts of the share that are taken one after another, to need less memory.
+        flags: the flags of this process, such as that it is to stop.
 
     Returns:
         sums: [3], float64: nats, images and values of this share.
         flags: whether each is up on any process.
 
     Raises:
-        ValueError: levels that the model does not have.
+        ValueError: an image has levels that the model does not have.
     """
     model = accelerator.unwrap_model(network).model
     size = max(1, -(-len(share) // accumulate))
@@ -87,7 +87,10 @@ def backward(
 
 
 def evaluate_shared(accelerator: Accelerator, model: PixelRNN, images: Images) -> Likelihood:
-    """The exact likelihood of a set of images, each process taking its share; the same on any number of them."""
+    """Computes the exact likelihood of a set of images, of which each process takes its share.
+
+    The result is the same on any number of processes.
+    """
     rank, world = accelerator.process_index, accelerator.num_processes
     nats = nats_of_images(model, images, images.shapes, rank=rank, world=world).to(accelerator.device)
     # Every image was evaluated by one process and is 0 on the others: the sum over processes is exact.

@@ -1,4 +1,4 @@
-"""What a run measures: a bar, a JSON line each, the same to a tracker, and a picture of the curve at the end."""
+"""Reports what a run measures: in a bar, as JSON lines, to a tracker, and as a picture of the curve at the end."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Metrics:
-    """Lines of metrics.jsonl, written by the main process alone.
+    """Writes lines to metrics.jsonl, on the main process alone.
 
     Args:
-        path: of the file; lines of steps after `step` are dropped, since they will be measured again.
-        accelerator: of the run; its trackers get the same numbers.
-        step: that the run goes on from.
-        seconds: of training until then.
+        path: the file; its lines of steps after `step` are dropped, since they will be measured again.
+        accelerator: the run's accelerator; its trackers get the same numbers.
+        step: the step that the run goes on from.
+        seconds: the seconds of training until then.
     """
 
     def __init__(self, path: Path, accelerator: Accelerator, step: int = 0, seconds: float = 0.0) -> None:
@@ -49,11 +49,11 @@ class Metrics:
 
     @property
     def seconds(self) -> float:
-        """Of the run so far, those before it was resumed included."""
+        """The seconds of the run so far, those before it was resumed included."""
         return time.monotonic() - self.started
 
     def write(self, split: str, step: int, likelihood: Likelihood, **more: float) -> None:
-        """Appends a line: nats an image and bits/dim of a split at a step."""
+        """Appends a line: nats per image and bits/dim of a split at a step."""
         numbers = {"nats_per_image": likelihood.nats_per_image, "bits_per_dim": likelihood.bits_per_dim, **more}
         self.accelerator.log({f"{split}/{name}": value for name, value in numbers.items()}, step=step)
         if self.file:
@@ -62,20 +62,20 @@ class Metrics:
 
 
 def progress_bar(steps: int, done: int, accelerator: Accelerator) -> tqdm:
-    """A bar of the steps on the main process of each machine; a log file needs fewer lines than a terminal."""
+    """Makes a bar of the steps, on the main process of each machine; a log file gets fewer updates than a terminal."""
     interval = 0.5 if sys.stderr.isatty() else 10  # seconds
     hidden = not accelerator.is_local_main_process
     return tqdm(total=steps, initial=done, unit="step", mininterval=interval, disable=hidden)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl; one that was cut off when its run was killed is left out."""
+    """Reads the lines of a metrics.jsonl; one that was cut off when its run was killed is left out."""
     lines = path.read_text().splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def draw_curve(lines: list[dict[str, Any]], path: Path) -> None:
-    """A PNG of bits/dim against steps, a curve for each split."""
+    """Draws a PNG of bits/dim against steps, one curve per split."""
     import matplotlib
 
     matplotlib.use("agg")

@@ -1,4 +1,7 @@
-"""The optimizer, the learning rate and the random numbers of a step: functions of the step, so nothing to restore."""
+"""The optimizer, and the learning rate and random numbers of a step, which depend on its number alone.
+
+A run that goes on has therefore neither a schedule nor random numbers to restore.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ from torch import nn
 def build_optimizer(
     name: str, parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float
 ) -> torch.optim.Optimizer:
-    """The optimizer of the parameters that are trained.
+    """Builds the optimizer of the parameters that are trained.
 
     Args:
         name: "adamw" (Loshchilov and Hutter 2019) or "rmsprop" (van den Oord et al. 2016, section 5.2).
-        parameters: those without a gradient are left out.
-        learning_rate: at its highest.
-        weight_decay: decoupled in AdamW, L2 in RMSProp.
+        parameters: the parameters of the model; those that need no gradient are left out.
+        learning_rate: the highest learning rate.
+        weight_decay: the weight decay, decoupled in AdamW, L2 in RMSProp.
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     if name == "adamw":
@@ -34,7 +37,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
 
 
 def schedule_factor(name: str, step: int, warmup: int, steps: int) -> float:
-    """Factor of the learning rate at `step`: linear from 0 over `warmup` steps, then a cosine to 0 or constant."""
+    """Gives the learning rate's factor at `step`: linear from 0 over `warmup` steps, then a cosine to 0 or constant."""
     if step < warmup:
         return (step + 1) / warmup
     if name == "constant":

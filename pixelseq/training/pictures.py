@@ -1,4 +1,4 @@
-"""Pictures of what a model has learned."""
+"""Draws pictures of what a model has learned."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from pixelseq.imaging.pictures import completion_sheet, sample_sheet
 from pixelseq.model.pixelrnn import PixelRNN
 
 SAMPLED_PIXELS = 128 * 128
-"""Pixels of a sampled image at most: they are drawn one after another."""
+"""The most pixels of a sampled image: they are drawn one after another."""
 COMPLETED_PIXELS = 64 * 64
-"""Pixels of a completed image at most: images are completed one after another."""
+"""The most pixels of a completed image: images are completed one after another."""
 
 
 def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -> dict[str, Image.Image]:
-    """Contact sheets: samples of the size of the largest image, taller ones, and completed lower halves of test images.
+    """Draws sheets of samples as large as the largest image, of taller samples, and of completions of test images.
+
+    The lower halves of test images are completed.
 
     Args:
-        model: drawn from.
+        model: the model to draw from.
         data: gives the sizes and the test images; very large ones are cut.
-        tall_height: rows of the taller samples.
-        seed: of all draws.
+        tall_height: the rows of the taller samples.
+        seed: the seed of all draws.
     """
     pixel_format = model.config.pixel_format
     sizes = data.train.sizes if isinstance(data.train, Images) else data.test.sizes
@@ -52,7 +54,7 @@ def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -
 
 
 def _capped(size: Sequence[int], pixels: int) -> tuple[int, int]:
-    """Rows and columns of at most so many pixels: a square's columns, and as many rows as there is room for."""
+    """Cuts a size to at most `pixels`: no more columns than a square has, and as many rows as then find room."""
     height, width = size
     width = min(width, math.isqrt(pixels))
     return min(height, pixels // width), width

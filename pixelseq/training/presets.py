@@ -26,7 +26,7 @@ CIFAR10_TRAINING = TrainConfig(
     precision="bfloat16",
     tall_height=96,
 )
-"""Table 5 of the paper, CIFAR-10: 12 layers of 128 features, 1024 in the head (table 1), batch 16; for a GPU."""
+"""The CIFAR-10 net of table 5: 12 layers of 128 features, 1024 in the head (table 1), batch 16; for a GPU."""
 
 PRESETS = {
     # 1797 real digits of 8x8 pixels: a few minutes on two CPU cores. So little data is overfitted within 1000 steps

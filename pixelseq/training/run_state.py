@@ -1,4 +1,4 @@
-"""All that a training run changes: taken a step at a time, saved, and gone on from."""
+"""All that a training run changes: it takes steps, is saved, and is resumed."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ if TYPE_CHECKING:
 
 @dataclass
 class Progress:
-    """How far a run has come; what is no tensor of its saved state."""
+    """How far a run has come: the part of its saved state that is no tensor."""
 
     data: str | None = None
-    """Fingerprint of the data set."""
+    """The fingerprint of the data set."""
     step: int = 0
     trained: int = 0
-    """Images trained on."""
+    """The number of images trained on."""
     best: float | None = None
-    """Bits/dim of the best validation."""
+    """The bits/dim of the best validation."""
     without_gain: int = 0
-    """Validations since then."""
+    """The number of validations since the best one."""
     bad_steps: int = 0
-    """The last ones, left out since they are not finite."""
+    """The number of last steps in a row that were left out since they were not finite."""
     seconds: float = 0.0
     validation_seconds: float = 0.0
     windows: list[list[float]] = field(default_factory=list)
-    """Nats, images and values of each process since the last line of metrics."""
+    """The nats, images and values of each process since the last line of metrics."""
     scaler: dict[str, Any] | None = None
-    """Of float16's gradients."""
+    """The state of the scaler of float16's gradients."""
     end: str | None = None
-    """The flag that training has ended by."""
+    """The flag that has ended training; None before its end."""
 
 
 class RunState:
     """The weights, their average, the optimizer and the counters of a run.
 
     Args:
-        accelerator: of the run.
-        model: trained.
-        optimizer: of its parameters.
-        ema_decay: per step, of the averaged weights.
-        compile: the model, by torch.compile.
+        accelerator: the run's accelerator.
+        model: the model that is trained.
+        optimizer: the optimizer of its parameters.
+        ema_decay: the decay per step of the averaged weights.
+        compile: whether to compile the model with torch.compile.
     """
 
     def __init__(
@@ -89,8 +89,8 @@ class RunState:
         """Goes on from the newest whole state in `folder`, if there is one, and says so.
 
         Args:
-            folder: of the run's states.
-            data: trained on.
+            folder: the folder of the run's states.
+            data: the data set that is trained on.
 
         Raises:
             ValueError: the run was begun with other images, or no state is whole.
@@ -123,12 +123,12 @@ class RunState:
 
         Args:
             sums: nats, images and values of this process's share of the batch.
-            gradient_norm: over all processes; not finite where the loss of one is not.
+            gradient_norm: the norm of the gradient over all processes; not finite where the loss of one is not.
 
         Raises:
             ValueError: it is the third step in a row that cannot be taken.
         """
-        scaler = self.accelerator.scaler  # of float16's gradients, and None otherwise
+        scaler = self.accelerator.scaler  # scales float16's gradients; None otherwise
         self.progress.step += 1
         finite = math.isfinite(gradient_norm)
         overflow = False
@@ -143,7 +143,7 @@ class RunState:
         self.optimizer.zero_grad()
 
     def close_window(self) -> Likelihood:
-        """The likelihood of the images trained on since the last call, over all processes."""
+        """Gives the likelihood of the images trained on since the last call, over all processes."""
         seen = sum_over_processes(self.accelerator, self.window)
         self.window.zero_()
         self.progress.trained += seen.images
@@ -162,9 +162,9 @@ class RunState:
         """Writes a state to go on from; every process takes part.
 
         Args:
-            folder: of the run's states.
-            seconds: that the run has taken.
-            keep: states that are kept.
+            folder: the folder of the run's states.
+            seconds: the seconds that the run has taken.
+            keep: the number of states that are kept.
         """
         from accelerate.utils import gather_object
 

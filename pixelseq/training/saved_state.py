@@ -1,7 +1,8 @@
 """The state of a training run on disk, from which it goes on as if it had never stopped.
 
-A folder a step: the tensors as safetensors, everything else as JSON with a digest of each file; nothing is unpickled.
-Names of tensors are those of the parameters, so that the state does not depend on the number of processes.
+There is one folder per saved step: the tensors as safetensors, everything else as JSON with a digest of each file;
+nothing is unpickled. Names of tensors are those of the parameters, so that the state does not depend on the number of
+processes.
 """
 
 from __future__ import annotations
@@ -20,32 +21,32 @@ from torch import Tensor, nn
 from pixelseq.runtime.files import atomic_folder
 
 STATES = "state"
-"""Of a run's folder, the one with its states."""
+"""The name of the folder inside a run's folder that holds its states."""
 PROGRESS = "progress.json"
 
 
 @dataclass(frozen=True)
 class SavedState:
-    """A run after some steps."""
+    """The state of a run after some steps."""
 
     progress: dict[str, Any]
-    """What is no tensor, as JSON."""
+    """The part of the state that is no tensor, as JSON has it."""
     tensors: dict[str, dict[str, Tensor]]
-    """By file, then by name."""
+    """The tensors of the state, by file, then by name."""
 
 
 def collect_tensors(
     network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
 ) -> dict[str, dict[str, Tensor]]:
-    """The tensors of a run, whole, on the CPU; every process takes part, and the first alone gets them.
+    """Collects the tensors of a run, whole, on the CPU; every process takes part, and the first alone gets them.
 
     Args:
-        network: trained, as a data-parallel wrapper or bare.
-        average: holds its averaged weights.
-        optimizer: of the network's parameters.
+        network: the network that is trained, in a data-parallel wrapper or bare.
+        average: the network of averaged weights.
+        optimizer: the optimizer of the network's parameters.
 
     Returns:
-        Tensors by file and name.
+        The tensors, by file, then by name.
     """
     from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, get_optimizer_state_dict
 
@@ -88,13 +89,13 @@ def save_state(folder: Path, step: int, state: SavedState, keep: int) -> None:
     """Writes the state after `step` steps, whole or not at all, then deletes older ones.
 
     Args:
-        folder: of all states of the run.
-        step: names the state.
-        state: written.
-        keep: states that are kept, this one and those before it; at least 1.
+        folder: the folder of all states of the run.
+        step: the number of steps, which names the state.
+        state: the state to write.
+        keep: the number of states that are kept, this one and those before it; at least 1.
 
     Raises:
-        OSError: it cannot be written; the states before it are left as they were.
+        OSError: the state cannot be written; the states before it are left as they were.
     """
     with atomic_folder(folder / f"step_{step:08}") as beside:
         digests = {}
@@ -109,12 +110,12 @@ def save_state(folder: Path, step: int, state: SavedState, keep: int) -> None:
 
 
 def has_states(folder: Path) -> bool:
-    """Whether there are states, whole or not."""
+    """Tells whether a folder has states, whole or not."""
     return any(folder.glob("step_*"))
 
 
 def newest_state(folder: Path) -> tuple[SavedState | None, list[str]]:
-    """The newest state that is whole, and a line for each newer one that is not.
+    """Reads the newest state that is whole; gives one line for each newer one that is not, too.
 
     Raises:
         ValueError: there are states, and none is whole.

@@ -1,4 +1,4 @@
-"""The configuration of a run, kept in its folder: a run goes on with what it was begun with."""
+"""Keeps the configuration of a run in its folder: a run goes on with what it was begun with."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pixelseq.training.config import TrainConfig
 
 SETTINGS = "training.json"
 FORMAT_VERSION = 4
-"""Of training.json and of saved states."""
+"""The version of training.json and of saved states."""
 
 
 def write_settings(folder: Path, preset: str, config: TrainConfig) -> None:
-    """Writes training.json."""
+    """Writes the preset and the configuration of a run to training.json."""
     with atomic_write(folder / SETTINGS) as beside:
         settings = {"format_version": FORMAT_VERSION, "preset": preset, "config": to_plain(config)}
         beside.write_text(json.dumps(settings, indent=2) + "\n")
 
 
 def read_settings(folder: Path) -> tuple[str, TrainConfig] | None:
-    """The preset and the configuration that a run in this folder was begun with; None where none was.
+    """Reads the preset and the configuration that the run in a folder was begun with; gives None if there is no run.
 
     Raises:
         ValueError: they cannot be read, or are of another version of pixelseq.
@@ -43,7 +43,7 @@ def read_settings(folder: Path) -> tuple[str, TrainConfig] | None:
 
 
 def check_agreement(asked: TrainConfig, begun: TrainConfig, folder: Path) -> None:
-    """Raises ValueError, naming the fields, where what is asked for is not what the run was begun with."""
+    """Raises ValueError, naming the fields, if what is asked for is not what the run was begun with."""
     wanted, found = _flat(to_plain(asked)), _flat(to_plain(begun))
     differ = [
         f"`{name.removeprefix('images.')}` is {wanted[name]}, the run has {found[name]}"
@@ -55,7 +55,7 @@ def check_agreement(asked: TrainConfig, begun: TrainConfig, folder: Path) -> Non
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields of nested objects by dotted names."""
+    """Gives the fields of nested objects by dotted names."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, dict):

@@ -12,13 +12,13 @@ from pixelseq.model.config import ModelConfig
 from pixelseq.model.pixelrnn import PixelRNN
 
 STAGES = 1
-"""Tells this order from that of splits that are made, which has 0."""
+"""The number that tells this random order from that of splits that are made, which has 0."""
 SHARED = ("pixels.", "encoder.", "head.")
-"""Parts that an encoder-stage model has in common with the whole one."""
+"""The parts that an encoder-stage model has in common with the whole one."""
 
 
 def stage_model(config: ModelConfig, stage: str) -> PixelRNN:
-    """The model that a stage trains: without recurrent blocks in stage "encoder", whole in the others."""
+    """Builds the model that a stage trains: without recurrent blocks in stage "encoder", whole in the others."""
     return PixelRNN(dataclasses.replace(config, blocks=()) if stage == "encoder" else config)
 
 
@@ -26,11 +26,11 @@ def start_from(model: PixelRNN, name: str | Path) -> None:
     """Copies the encoder and the head of a trained model into `model`.
 
     Args:
-        model: written.
-        name: of the trained model, as in `PixelRNN.from_pretrained`.
+        model: the model that is written to.
+        name: the name of the trained model, as in `PixelRNN.from_pretrained`.
 
     Raises:
-        FileNotFoundError: nothing of that name.
+        FileNotFoundError: there is no model of that name.
         ValueError: its encoder or head has other shapes.
     """
     theirs = {
@@ -52,7 +52,7 @@ def freeze_encoder(model: PixelRNN) -> None:
 
 
 def stage_note(model: PixelRNN, stage: str) -> str:
-    """What a stage trains, and how many parameters, in a line."""
+    """Says in one line what a stage trains, and how many parameters."""
     count = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     parts = "encoder and head" if stage == "encoder" else "blocks and head"
     frozen = not any(parameter.requires_grad for parameter in model.encoder.parameters())
@@ -61,11 +61,11 @@ def stage_note(model: PixelRNN, stage: str) -> str:
 
 
 def stage_images(images: Images, stage: str) -> Images:
-    """The half of the training images that stage "encoder" or "recurrent" trains on; the two have none in common.
+    """Gives the half of the training images that a stage trains on; the two halves have no image in common.
 
     Args:
-        images: all of them.
-        stage: takes the first or the second half of an order that is always the same.
+        images: all training images.
+        stage: "encoder" takes the first half of an order that is always the same, "recurrent" the second.
     """
     order = generator(0, STAGES, 0, ORDER).permutation(len(images))
     half = order[: len(order) // 2] if stage == "encoder" else order[len(order) // 2 :]

@@ -1,4 +1,4 @@
-"""When a training run ends, and what ends it early."""
+"""Stops a training run that is no longer finite, on all processes alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ADVICE = "the best checkpoint is kept: try a lower `learning_rate` with another 
 
 
 def any_process(accelerator: Accelerator, *flags: bool) -> list[bool]:
-    """Whether each flag is up on any process, so that all of them do the same."""
+    """Tells whether each flag is up on any process, so that all processes do the same."""
     if accelerator.num_processes == 1:
         return list(flags)
     counts = torch.tensor(flags, dtype=torch.int64, device=accelerator.device)
@@ -28,22 +28,22 @@ class FiniteGuard:
     found one that suits them: such steps are left out, but do not count.
 
     Args:
-        bad_steps: that came last.
+        bad_steps: the number of last steps in a row that were not finite.
     """
 
     def __init__(self, bad_steps: int = 0) -> None:
         self.bad_steps = bad_steps
 
     def allows(self, step: int, finite: bool, overflow: bool = False) -> bool:
-        """Whether the step can be taken.
+        """Tells whether a step can be taken.
 
         Args:
-            step: that would be taken.
-            finite: whether its loss and gradient are, on every process.
-            overflow: whether only its gradient is not, and a smaller scale of the loss may help.
+            step: the number of the step.
+            finite: whether its loss and gradient are finite on every process.
+            overflow: whether only its gradient is not finite, so that a smaller scale of the loss may help.
 
         Raises:
-            ValueError: it is the third in a row that cannot.
+            ValueError: it is the third step in a row that cannot be taken.
         """
         if finite:
             self.bad_steps = 0

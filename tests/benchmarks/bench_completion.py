@@ -2,12 +2,12 @@
 
     python tests/benchmarks/bench_completion.py --checkpoint runs/digits --out completions
 
-For each mask and number of particles K: the share of missing values that one completion an image has exactly as the
-original, and nats a missing pixel. `one_particle_nats` is exact for the completions of one particle: the nats of the
-missing pixels given those before them. `conditional_nats`, -(log p(image) - log p(known)) with log p(known) estimated
-by K particles, is that of the true conditional; too little by what the estimate falls short, and so it rises with K.
-The mean image is rounded; its nats are those of each pixel's frequencies in training, add-one smoothed. Checks first
-that walks give whole images the likelihood that `nll` does.
+Reports for each mask and number of particles K the share of missing values that one completion per image has exactly as
+the original, and the nats per missing pixel. `one_particle_nats` is exact for the completions of one particle: the nats
+of the missing pixels given those before them. `conditional_nats` are those of the true conditional, -(log p(image) -
+log p(known)), with log p(known) estimated by K particles; they are too few by what the estimate falls short, and so
+rise with K. The mean image is rounded; its nats are those of each pixel's frequencies in training, add-one smoothed.
+Checks first that walks give whole images the likelihood that `nll` does.
 Last line: JSON. Shapes: N images, C colours, H rows, W columns, V levels.
 """
 

@@ -1,9 +1,9 @@
-"""Images a second, once and again: decoding 28x28 PNGs from a parquet file, and batches of them from the cache.
+"""Images per second: decoding 28x28 PNGs from a parquet file the first time, and batches from the cache after that.
 
     python tests/benchmarks/bench_decoding.py
 
-Checks first that what comes back is what was written. One core; beside it Pillow, opening and loading the same bytes in
-the same run. Last line: JSON.
+Checks first that what comes back is what was written. Uses one core, and compares with Pillow, which opens and loads
+the same bytes in the same run. Last line: JSON.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Training on two processes of a thread each against one process of a thread, on a CPU, in one run.
+"""Training on two processes of one thread each against one such process, on a CPU, in one run.
 
     python tests/benchmarks/bench_processes.py
 
-The paper's MNIST net on images drawn at random, batch 16 over all processes. Runs take turns; ratios are of medians.
-Last line: JSON.
+Trains the paper's MNIST net on images drawn at random, batch 16 over all processes. Runs take turns; ratios are of
+medians. Last line: JSON.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sampling from the paper's MNIST net: the compiled walk against a full forward a pixel, and against eager steps.
+"""Sampling from the paper's MNIST net: the compiled walk against a full forward per pixel, and against eager steps.
 
     python tests/benchmarks/bench_sampling.py
 

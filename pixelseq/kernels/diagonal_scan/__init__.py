@@ -1,1 +1,1 @@
-"""Diagonal scan: the recurrence of a Diagonal BiLSTM."""
+"""The diagonal scan: the recurrence of a Diagonal BiLSTM."""

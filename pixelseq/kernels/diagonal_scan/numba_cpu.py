@@ -1,6 +1,6 @@
-"""Diagonal scan on the CPU: pixels in raster order, which respects every dependency, so nothing is skewed.
+"""The diagonal scan on the CPU, in raster order: that respects every dependency, so nothing is skewed.
 
-A task is one direction of two images, so that its state stays in cache; tasks share the cores.
+A task scans one direction of two images, so that its state stays in cache; tasks share the cores.
 Shapes: B batch, H rows, W columns, D hidden (a multiple of LANES), 2 directions.
 """
 
@@ -26,12 +26,15 @@ from pixelseq.kernels.numba.simd import LANES, load
 
 @kernel
 def forward_kernel(gates_is, weight_ss, hidden, cell, gates):
-    """Fills hidden, cell [B, H, W, 2, D], gates (activated) from gates_is [B, H, W, 2, 4D], weight_ss [2, 2, D, 4D]."""
+    """Fills hidden and cell [B, H, W, 2, D], and gates [B, H, W, 2, 4D], which are the activated ones.
+
+    It reads gates_is [B, H, W, 2, 4D] and weight_ss [2, 2, D, 4D].
+    """
     B, H, W, _, D = hidden.shape
     for task in prange((B + 1) // 2 * 2):
         s = task % 2
         b0 = task // 2 * 2
-        b1 = min(b0 + 1, B - 1)  # an odd image out is walked with itself
+        b1 = min(b0 + 1, B - 1)  # the last of an odd number of images is its own partner
         for i in range(H):
             for turn in range(W):
                 j = turn if s == 0 else W - 1 - turn
@@ -57,9 +60,9 @@ def forward_kernel(gates_is, weight_ss, hidden, cell, gates):
 
 @kernel
 def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, grad_weight):
-    """Fills grad_gates [B, H, W, 2, 4D]; adds to grad_weight [workers, 2, 2, D, 4D], which each worker sums for itself.
+    """Fills grad_gates [B, H, W, 2, 4D]; adds to grad_weight [workers, 2, 2, D, 4D], one part per worker.
 
-    From grad_hidden [B, H, W, 2, D], transposed [2, 2, 4D, D] and what forward filled.
+    It reads grad_hidden [B, H, W, 2, D], transposed [2, 2, 4D, D] and what forward filled.
     """
     B, H, W, _, D = grad_hidden.shape
     workers = grad_weight.shape[0]
@@ -97,7 +100,7 @@ def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, gr
                     row = (b * H + i) * W * 2 + s
                     if i > 0:
                         add_weight_gradient(grad_weight, offset, hidden, row - 2 * W, grad_gates, row, 2, W, D)
-                    q = row + 2 if s == 0 else row  # all pixels but the offset that this direction reads
+                    q = row + 2 if s == 0 else row  # the leftmost pixel that has a neighbour beside it
                     add_weight_gradient(grad_weight, offset + D * 4 * D, hidden, q + beside, grad_gates, q, 2, W - 1, D)
 
 

@@ -1,4 +1,4 @@
-"""Diagonal scan in eager torch: the definition that every faster backend is held to.
+"""The diagonal scan in eager torch: the definition that every faster backend is held to.
 
 Shapes: B batch, H rows, W columns, D hidden, S = 2 directions (0 reads from the left, 1 from the right).
 """
@@ -21,7 +21,7 @@ def diagonal_scan(gates_is: Tensor, weight_ss: Tensor) -> Tensor:
         c[i,j] = f * c[i,j-1] + i * g;  h[i,j] = o * tanh(c[i,j])
 
     and from the right with j+1 for j-1. Both neighbours of a pixel lie on the diagonal before its own, so a step
-    takes a whole diagonal of both directions and of the batch.
+    takes one diagonal of both directions, in all images of the batch.
 
     Args:
         gates_is: [B, H, W, 2, 4D], the input-to-state part of the gates, in the order o, f, i, g.
@@ -63,7 +63,7 @@ def diagonal_scan(gates_is: Tensor, weight_ss: Tensor) -> Tensor:
 
 
 def _diagonal_orders(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Raster positions [H * W] sorted by diagonal, then row: from the left, and from the right."""
+    """Gives the raster positions [H * W] sorted by diagonal, then row: from the left, and from the right."""
     row = torch.arange(height, device=device)[:, None]
     column = torch.arange(width, device=device)
     order = ((row + column) * height + row).flatten().argsort()

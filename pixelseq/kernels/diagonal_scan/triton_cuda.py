@@ -1,4 +1,4 @@
-"""Diagonal scan on CUDA: a step is a diagonal of all images of a program; see `kernels/triton_scan.py`."""
+"""The diagonal scan on CUDA: a step takes one diagonal of all images of a program; see `kernels/triton/scan.py`."""
 
 from __future__ import annotations
 

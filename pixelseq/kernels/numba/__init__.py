@@ -1,1 +1,1 @@
-"""What every Numba kernel is made of."""
+"""The parts that every Numba kernel is made of."""

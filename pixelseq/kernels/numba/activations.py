@@ -1,6 +1,6 @@
-"""Sigmoid and tanh of vector registers: NaN in, NaN out, and 2e-7 relative in float32.
+"""Sigmoid and tanh of vector registers, with a relative error of 2e-7 in float32; NaN gives NaN.
 
-That accuracy holds wherever the result is a normal number; a sigmoid below is 0.
+The error holds wherever the result is a normal number; a smaller sigmoid is 0.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SERIES_64 = tuple(1 / math.factorial(k) for k in range(13, 1, -1))
 
 
 def _settings(x):  # type: ignore[no-untyped-def]
-    """The lowest and highest argument of exp and its series, for the type of the vector x."""
+    """Gives the lowest and highest argument of exp, and its series, for the type of the vector x."""
 
 
 @overload(_settings)
@@ -42,17 +42,17 @@ def _settings_overload(x):  # type: ignore[no-untyped-def]
 
 @njit(error_model="numpy")
 def sigmoid(x):  # type: ignore[no-untyped-def]
-    """1 / (1 + e ** -x)."""
+    """Gives 1 / (1 + e ** -x)."""
     zero, one = constant(x, 0.0), constant(x, 1.0)
     power, rest = _split_exp(zero - x)
     _, highest, _ = _settings(x)
-    # Below, the result is no longer a normal number.
+    # Below -highest the result is no longer a normal number.
     return where_greater(constant(x, -highest), x, zero, one / (one + fma(power, rest, power)))
 
 
 @njit(error_model="numpy")
 def tanh(x):  # type: ignore[no-untyped-def]
-    """(e ** 2x - 1) / (e ** 2x + 1), from e ** 2x - 1, so that nothing cancels near 0."""
+    """Gives (e ** 2x - 1) / (e ** 2x + 1), from e ** 2x - 1, so that nothing cancels near 0."""
     a = absolute(x)
     most = constant(x, 20.0)  # tanh is 1 from there on, in float64 too
     a = where_greater(a, most, most, a)
@@ -63,7 +63,7 @@ def tanh(x):  # type: ignore[no-untyped-def]
 
 @njit(error_model="numpy")
 def _split_exp(x):  # type: ignore[no-untyped-def]
-    """A power of two and a number near 0 with e ** x = power * (1 + rest)."""
+    """Gives a power of two and a rest near 0 such that e ** x = power * (1 + rest)."""
     lowest, highest, series = _settings(x)
     low, high = constant(x, lowest), constant(x, highest)
     x = where_greater(x, high, high, x)

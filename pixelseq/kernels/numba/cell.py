@@ -1,4 +1,4 @@
-"""One pixel of a recurrence for Numba, forward and backward, LANES features of two images at a time.
+"""Computes one pixel of a recurrence in Numba, forward and backward, LANES features of two images at a time.
 
 Arrays are contiguous and indexed flat: pixel p has its D hidden features at p * D and its 4D gates, in the order
 o, f, i, g, at p * 4D. Two images share each load of a weight, and their 8 accumulators keep the multipliers busy.
@@ -17,7 +17,7 @@ from pixelseq.kernels.numba.simd import LANES, broadcast, constant, fma, load, s
 
 @njit(error_model="numpy")
 def load_row(gates, at, D):
-    """LANES features of each gate, from flat index `at`."""
+    """Loads LANES features of each gate, from flat index `at`."""
     return load(gates, at), load(gates, at + D), load(gates, at + 2 * D), load(gates, at + 3 * D)
 
 
@@ -57,7 +57,7 @@ def cell_forward(summed, before, hidden, cell, gates, p, D, d):
 
 @njit(error_model="numpy")
 def add_transposed_products(sums0, sums1, grad_gates, p0, p1, transposed, offset, D, d):
-    """Adds grad_gates[p] @ weight.T to each image's gradient of h, a partial sum a gate.
+    """Adds grad_gates[p] @ weight.T to each image's gradient of h, which is kept as one partial sum per gate.
 
     The [4D, D] transposed weight starts at flat index `offset`.
     """
@@ -79,19 +79,19 @@ def add_transposed_products(sums0, sums1, grad_gates, p0, p1, transposed, offset
 
 @njit(error_model="numpy")
 def zero_sums(like):
-    """Four partial sums at zero, of the type of the array `like`."""
+    """Gives four partial sums at zero, of the type of the array `like`."""
     zero = constant(load(like, 0), 0.0)
     return zero, zero, zero, zero
 
 
 @njit(error_model="numpy")
 def cell_backward(sums, before, carry, carry_at, grad_hidden, cell, gates, grad_gates, p, D, d):
-    """Gradients of the summed gates of pixel p, and of the cell before it.
+    """Computes the gradients of the summed gates of pixel p, and of the cell before it.
 
     Args:
         sums: the gradient of h from later pixels, in four parts.
         before: the cell before pixel p.
-        carry: array that holds, from flat index `carry_at`, the gradient of pixel p's cell from the cell after it;
+        carry: the array that holds, from flat index `carry_at`, the gradient of pixel p's cell from the cell after it;
             overwritten with that of the cell before.
     """
     dh = load(grad_hidden, p * D + d) + ((sums[0] + sums[1]) + (sums[2] + sums[3]))
@@ -110,8 +110,8 @@ def cell_backward(sums, before, carry, carry_at, grad_hidden, cell, gates, grad_
 def add_weight_gradient(grad_weight, offset, hidden, p, grad_gates, q, distance, count, D):
     """Adds the outer products of h[p] and grad_gates[q] to the [D, 4D] gradient at flat index `offset`.
 
-    Summed over `count` pixels, p and q moving on by `distance`: 2 features of h by 4 gates of LANES features at a
-    time, so that 8 accumulators stay in registers.
+    The sum is over `count` pixels, with p and q moving on by `distance`. It takes 2 features of h and LANES features
+    of each of the 4 gates at a time, so that 8 accumulators stay in registers.
     """
     G = 4 * D
     for k in range(0, D, 2):

@@ -1,4 +1,4 @@
-"""Numba kernels as torch ops: compiled once, on torch's threads, any D."""
+"""Makes torch ops of Numba kernels: they are compiled once, run on torch's threads, and take any D."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pixelseq.kernels.numba.simd import LANES
 from pixelseq.kernels.scan_op import empty_results, register
 
 ONE_AT_A_TIME = threading.Lock()
-"""Some of Numba's threading layers end the process when two Python threads start kernels at once."""
+"""The lock under which kernels run: some of Numba's threading layers end the process when two threads start kernels."""
 
 
 def kernel(function: Callable[..., None]) -> Any:
@@ -38,14 +38,14 @@ def scan_op(name: str, forward_kernel: Any, backward_kernel: Any) -> Callable[[T
     """Registers the kernels of a scan as `pixelseq::NAME_numba`.
 
     Args:
-        name: of the scan.
+        name: the name of the scan.
         forward_kernel: fills hidden, cell [..., D] and the activated gates [..., 4D] from gates_is [..., 4D] and
             weight_ss [..., D, 4D].
         backward_kernel: fills grad_gates [..., 4D], and adds to grad_weight [threads, *weight_ss.shape], from
             grad_hidden, the transposed weight [..., 4D, D] and what forward filled.
 
     Returns:
-        The scan: gates_is and weight_ss, float32 or float64, any D, to hidden [..., D].
+        The scan, from gates_is and weight_ss, float32 or float64, with any D, to hidden [..., D].
     """
 
     def forward(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -91,7 +91,7 @@ def _pad_weight(weight: Tensor) -> Tensor:
 
 
 def run(kernel: Any, *arguments: Any) -> None:
-    """Calls a kernel, on contiguous tensors, with as many threads as torch uses, and says so where it was compiled."""
+    """Calls a kernel on contiguous tensors, with as many threads as torch uses, and says if it had to be compiled."""
     threads = torch.get_num_threads()
     with ONE_AT_A_TIME:
         misses = _cache_misses(kernel)

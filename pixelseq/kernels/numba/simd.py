@@ -18,11 +18,11 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 from numba.extending import intrinsic
 
 LANES = 16 if binding.get_host_cpu_features().get("avx512f", False) else 8
-"""Kernels keep up to 14 vectors at hand, which 16 registers of AVX2 hold if each vector is one of them."""
+"""Numbers in a vector. Kernels keep up to 14 vectors at hand, which AVX2's 16 registers hold if each is one of them."""
 
 
 class Vector(types.Type):
-    """LANES numbers of one float type."""
+    """The Numba type of LANES numbers of one float type."""
 
     def __init__(self, dtype: types.Float) -> None:
         self.dtype = dtype
@@ -31,7 +31,7 @@ class Vector(types.Type):
 
 @register_default(Vector)
 class VectorModel(models.PrimitiveModel):
-    """A vector is an LLVM vector."""
+    """Represents a vector as an LLVM vector."""
 
     def __init__(self, dmm: Any, fe_type: Vector) -> None:
         super().__init__(dmm, fe_type, ir.VectorType(dmm.lookup(fe_type.dtype).get_value_type(), LANES))
@@ -39,7 +39,7 @@ class VectorModel(models.PrimitiveModel):
 
 @intrinsic
 def load(typingctx: Any, array: Any, start: Any) -> Any:
-    """LANES numbers of a contiguous array, from its flat index `start`."""
+    """Loads LANES numbers of a contiguous array, from its flat index `start`."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.load(_vector_pointer(context, builder, sig, args), align=array.dtype.bitwidth // 8)
@@ -61,7 +61,7 @@ def store(typingctx: Any, array: Any, start: Any, vector: Any) -> Any:
 
 @intrinsic
 def broadcast(typingctx: Any, array: Any, index: Any) -> Any:
-    """LANES copies of the number at flat `index` of a contiguous array."""
+    """Gives LANES copies of the number at flat `index` of a contiguous array."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         data = context.make_array(sig.args[0])(context, builder, args[0]).data
@@ -72,7 +72,7 @@ def broadcast(typingctx: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def constant(typingctx: Any, like: Any, value: Any) -> Any:
-    """LANES copies of a float, in the type of the vector `like`."""
+    """Gives LANES copies of a float, in the type of the vector `like`."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _splat(builder, context.cast(builder, args[1], value, like.dtype))
@@ -82,25 +82,25 @@ def constant(typingctx: Any, like: Any, value: Any) -> Any:
 
 @intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once."""
+    """Gives a * b + c, rounded once."""
     return a(a, b, c), _llvm("llvm.fma", a)
 
 
 @intrinsic
 def absolute(typingctx: Any, a: Any) -> Any:
-    """|a|."""
+    """Gives |a|."""
     return a(a), _llvm("llvm.fabs", a)
 
 
 @intrinsic
 def with_sign(typingctx: Any, a: Any, b: Any) -> Any:
-    """|a| with the sign of b."""
+    """Gives |a| with the sign of b."""
     return a(a, b), _llvm("llvm.copysign", a)
 
 
 @intrinsic
 def where_greater(typingctx: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
-    """x where a > b, else y; y where a or b is NaN."""
+    """Gives x where a > b, and y elsewhere, also where a or b is NaN."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.select(builder.fcmp_ordered(">", args[0], args[1]), args[2], args[3])
@@ -110,7 +110,7 @@ def where_greater(typingctx: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
 
 @intrinsic
 def round_shift(typingctx: Any, like: Any) -> Any:
-    """1.5 times 2 to the number of mantissa bits: what is added to it is rounded to a whole number."""
+    """Gives 1.5 times 2 to the number of mantissa bits: what is added to it is rounded to a whole number."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         bits = _mantissa_bits(like.dtype)
@@ -121,7 +121,7 @@ def round_shift(typingctx: Any, like: Any) -> Any:
 
 @intrinsic
 def power_of_two(typingctx: Any, shifted: Any) -> Any:
-    """2 ** n from n + `round_shift`: n stands in the low bits of the mantissa and is moved to the exponent."""
+    """Gives 2 ** n from n + `round_shift`: n stands in the low bits of the mantissa and is moved to the exponent."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         width, bits = shifted.dtype.bitwidth, _mantissa_bits(shifted.dtype)

@@ -1,1 +1,1 @@
-"""A walk over pixels on the CPU: the whole model, pixel after pixel, in one compiled call for a stretch of a row."""
+"""The walk over pixels on the CPU: one compiled call runs the whole model, pixel by pixel, over a stretch of a row."""

@@ -1,5 +1,4 @@
-"""Distributions of one value and draws from them, for Numba; the definitions are
-`layers/head.py` and `SamplingOptions`."""
+"""The distribution of one value, and draws from it, in Numba; `layers/head.py` and `SamplingOptions` define both."""
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -10,7 +9,7 @@ import math
 import numpy as np
 from numba import njit
 
-MIN_LOG_SCALE, MAX_LOG_SCALE = -3.0, 15.0  # of `layers/logistic_mixture.py`, held to it by tests
+MIN_LOG_SCALE, MAX_LOG_SCALE = -3.0, 15.0  # as in `layers/logistic_mixture.py`; tests compare the two
 
 
 @njit(error_model="numpy")
@@ -29,21 +28,22 @@ def log_softmax(x, count):
 
 @njit(error_model="numpy")
 def log_sigmoid(x):
-    """log(1 / (1 + exp(-x)))."""
+    """Gives log(1 / (1 + exp(-x)))."""
     return min(x, 0.0) - math.log1p(math.exp(-abs(x)))
 
 
 @njit(error_model="numpy")
 def mixture_log_probs(outputs, mixtures, earlier, earlier_count, levels, log_probs):
-    """Fills log_probs [V] of a discretised mixture of logistics, from a head's outputs [3 + c, K] in float64.
+    """Fills log_probs [V] with those of a discretised mixture of logistics, from a head's outputs [3 + c, K].
 
     Args:
-        outputs: logits, means, log-scales and the coefficients of the earlier colours, each K; overwritten.
-        mixtures: K.
+        outputs: float64, flat: logits, means, log-scales and c coefficients of the earlier colours, K numbers each;
+            overwritten.
+        mixtures: K, the number of components.
         earlier: the pixel's earlier colours as numbers in [-1, 1].
-        earlier_count: c, how many there are.
+        earlier_count: c, the number of earlier colours.
         levels: V.
-        log_probs: written.
+        log_probs: at least [V]; written.
     """
     log_softmax(outputs, mixtures)
     half = (levels - 1) / 2
@@ -69,15 +69,15 @@ def mixture_log_probs(outputs, mixtures, earlier, earlier_count, levels, log_pro
 
 @njit(error_model="numpy")
 def draw(log_probs, levels, uniform, temperature, top_k, top_p):
-    """The level at which the cumulative probability passes `uniform`, in the order of levels.
+    """Draws the level at which the cumulative probability passes `uniform`, in the order of levels.
 
     Args:
         log_probs: [V], float64.
         levels: V.
-        uniform: in [0, 1).
-        temperature: log-probabilities are divided by it; 0 takes the likeliest level, the first of equals.
-        top_k: only so many of the likeliest levels are drawn, equals in the order of levels; 0 for all.
-        top_p: only the fewest likeliest levels that hold this probability are drawn.
+        uniform: a number in [0, 1).
+        temperature: divides the log-probabilities; 0 takes the likeliest level, the first of equals.
+        top_k: the number of likeliest levels that can be drawn, equals in the order of levels; 0 for all.
+        top_p: the probability that the levels that can be drawn hold together: the fewest likeliest ones.
     """
     likeliest = np.argmax(log_probs[:levels])
     if temperature == 0:

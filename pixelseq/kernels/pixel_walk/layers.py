@@ -1,8 +1,8 @@
-"""One pixel of each layer for Numba: features in, features out, from a flat state of one image.
+"""Runs each layer on one pixel, in Numba: features in, features out, with the flat state of one image.
 
 Arrays are flat and contiguous; every vector of features is padded with zeros to a multiple of LANES, which stay zero.
 `w` holds the weights of a model, `s` the state of an image, both addressed by the offsets in the block's record `p`
-(`layout.py`); x is the residual stream, `scratch` anything.
+(`layout.py`); `x` is the residual stream, `scratch` is room for intermediate results.
 Letters: F features of the stream, D hidden, G = 4D gates, all padded; W1 columns, the empty one included.
 
 `NAME_layer(p, w, s, column, x, scratch)` is a kind of layer: it writes its hidden features at `column` to the first D
@@ -21,7 +21,7 @@ from pixelseq.kernels.numba.simd import LANES, broadcast, constant, fma, load, s
 from pixelseq.kernels.pixel_walk.layout import COLUMNS, FEATURES, HIDDEN, PROJECT, STATE, WEIGHT
 
 ZERO, ONE, TWO, THREE = np.int64(0), np.int64(1), np.int64(2), np.int64(3)
-"""As arguments; for a plain number Numba compiles the called function again, which takes a third of the whole time."""
+"""Numbers to pass as arguments: for a plain one Numba compiles the called function again, a third of the whole time."""
 
 
 @njit(error_model="numpy")
@@ -94,7 +94,7 @@ def copy(y, y_at, x, x_at, count):
 
 @njit(error_model="numpy")
 def relu(y, y_at, x, x_at, count):
-    """Copies `count` numbers, a multiple of LANES, negative ones as 0."""
+    """Copies `count` numbers, a multiple of LANES, with 0 in place of negative ones."""
     zero = constant(load(x, x_at), 0.0)
     for k in range(0, count, LANES):
         value = load(x, x_at + k)
@@ -115,7 +115,7 @@ def lstm_cell(gates, gates_at, cell, cell_at, hidden, hidden_at, D):
 
 @njit(error_model="numpy")
 def masked_conv(y, y_at, s, window, width, features, rows, kernel, last, column, w, w_at, G):
-    """Writes bias + masked convolution at `column` to y [G].
+    """Writes the bias plus the masked convolution at `column` to y [G].
 
     The window in s holds `rows` rows of `width` columns of `features` numbers; of the last row the kernel sees the
     first `last` columns. The bias [G] is followed by the weights of the taps that the mask lets through, each
@@ -125,7 +125,7 @@ def masked_conv(y, y_at, s, window, width, features, rows, kernel, last, column,
     w_at += G
     for r in range(rows):
         taps = kernel if r < rows - 1 else last
-        # Neighbouring columns lie together, and so do their weights: one product a row.
+        # Neighbouring columns lie together, and so do their weights: one product per row.
         count = taps * features
         add_product(y, y_at, s, window + (r * width + column) * features, count, w, w_at, G)
         w_at += count * G
@@ -143,7 +143,7 @@ def shift_rows(s, window, width, features, rows):
 
 @njit(error_model="numpy", forceinline=True)
 def conv_layer(p, w, s, column, x, scratch):
-    """A 1x1 and a 3x3 mask B convolution; see `ConvBlock`."""
+    """Runs a 1x1 and a 3x3 mask B convolution; see `ConvBlock`."""
     F, D, W1 = p[FEATURES], p[HIDDEN], p[COLUMNS]
     reduce_bias, reduce, conv = p[WEIGHT], p[WEIGHT + 1], p[WEIGHT + 2]
     window = p[STATE]
@@ -160,7 +160,7 @@ def conv_layer(p, w, s, column, x, scratch):
 
 @njit(error_model="numpy", forceinline=True)
 def row_layer(p, w, s, column, x, scratch):
-    """A Row LSTM; see `RowLSTM`."""
+    """Runs a Row LSTM; see `RowLSTM`."""
     F, D, W1 = p[FEATURES], p[HIDDEN], p[COLUMNS]
     input_to_state, state_to_state = p[WEIGHT], p[WEIGHT + 2]
     window, above, row, cell = p[STATE], p[STATE + 1], p[STATE + 2], p[STATE + 3]
@@ -178,7 +178,7 @@ def row_layer(p, w, s, column, x, scratch):
 
 @njit(error_model="numpy", forceinline=True)
 def diagonal_layer(p, w, s, column, x, scratch):
-    """A Diagonal BiLSTM, whose direction from the right runs when its row is closed; see `DiagonalBiLSTM`."""
+    """Runs a Diagonal BiLSTM, its direction from the right when the row is closed; see `DiagonalBiLSTM`."""
     F, D, W1 = p[FEATURES], p[HIDDEN], p[COLUMNS]
     bias, input_to_state, state_to_state = p[WEIGHT], p[WEIGHT + 1], p[WEIGHT + 2]
     left_row, left_hidden, left_cell = p[STATE], p[STATE + 1], p[STATE + 2]

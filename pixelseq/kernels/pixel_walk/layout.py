@@ -1,8 +1,8 @@
-"""Where each number of the compiled walk lies, written once: read by what packs a model and by what walks it.
+"""Says where each number of the compiled walk lies, once for the code that packs a model and the code that walks it.
 
-Weights and states are flat arrays of floats. A block of the trunk is a record of whole numbers, [BLOCK_SIZE], that says
-of what kind its layer is, how large it is, and where its weights and its state begin; a colour of the head is another,
-[COLOUR_SIZE], and the net as a whole a third, [NET_SIZE]. Every axis of features is padded with zeros to a multiple of
+Weights and states are flat arrays of floats. A record of whole numbers, [BLOCK_SIZE], describes a block of the trunk:
+the kind and the size of its layer, and where its weights and its state begin. Other records describe each colour of the
+head, [COLOUR_SIZE], and the net as a whole, [NET_SIZE]. Every axis of features is padded with zeros to a multiple of
 LANES, each gate by itself.
 """
 
@@ -15,32 +15,32 @@ LAYERS = ("diagonal", "row", "conv")
 
 # A block's record.
 KIND, FEATURES, HIDDEN, COLUMNS, PROJECT = range(5)
-"""Place in LAYERS; features F of the stream and D of the layer, padded; columns, the empty one included; the offset in
-the weights of the projection back to the stream, bias first."""
+"""The entries of a block's record: the layer's place in LAYERS; features F of the stream and D of the layer, padded;
+columns, the empty one included; the offset in the weights of the projection back to the stream, bias first."""
 WEIGHT = 5
-"""From here on the offsets of the layer's weights, in the order of its `walk_weights`."""
+"""The first entry of the offsets of the layer's weights, in the order of its `walk_weights`."""
 STATE = 9
-"""From here on the offsets of the layer's state, in the order of its `init_state`."""
+"""The first entry of the offsets of the layer's state, in the order of its `init_state`."""
 BLOCK_SIZE = 15
 
-# A colour's record: offsets of its three maps, each with its bias first but the second; its widths, padded.
+# A colour's record: the offsets of its three maps, bias first (the second has none); its widths, padded.
 FROM_FEATURES, FROM_EARLIER, TO_OUTPUTS, OUTPUTS, HEAD_HIDDEN = range(5)
 COLOUR_SIZE = 5
 
 # The net's record.
 STREAM, COLOURS, LEVELS, WIDTH, FIRST, KERNEL, ROWS, INPUTS, MIXTURES, SCRATCH = range(10)
-"""Features of the stream, padded; colours; levels; columns of the image; the first convolution's offset in the weights,
-kernel, rows and inputs of a pixel (its state lies at 0); components of a mixture head, 0 for a softmax; size of the
-scratch that a walk needs."""
+"""The entries of the net's record: features of the stream, padded; colours; levels; columns of the image; the
+first convolution's offset in the weights, kernel width, kernel rows and inputs per pixel (its state lies at 0); the
+components of a mixture head, 0 for a softmax; the size of the scratch that a walk needs."""
 NET_SIZE = 10
 
 
 def padded(count: int) -> int:
-    """The next multiple of LANES."""
+    """Rounds `count` up to a multiple of LANES."""
     return count + -count % LANES
 
 
 def scratch_size(features: int, hidden: int) -> int:
-    """Numbers that the layers of a trunk may use for themselves: the layer's result [D], then a vector of the stream
-    or two sets of gates."""
+    """Gives the size of the scratch that the layers of a trunk need: the layer's result [D], then a vector of the
+    stream or two sets of gates."""
     return hidden + max(features, 8 * hidden)

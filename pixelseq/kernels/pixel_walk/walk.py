@@ -1,8 +1,8 @@
-"""A walk over pixels, compiled: the whole model, the draw included, in one call for a stretch of a row.
+"""The compiled walk over pixels: one call runs the whole model, the draw included, over a stretch of a row.
 
 An image is walked by one thread, and the order of its sums depends on the model alone, so it comes out the same to the
 last bit in any batch and on any number of threads.
-Shapes: N images, C colours, W columns of the stretch, Q numbers a colour value, V levels.
+Shapes: N images, C colours, W columns of the stretch, Q numbers per colour value, V levels.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -19,9 +19,9 @@ from pixelseq.kernels.pixel_walk.layers import ZERO, add_product, add_projection
 
 
 def _dispatch(functions, kind=0):
-    """One compiled function for layers of all kinds, which calls the one of the block's own kind.
+    """Makes one compiled function of those of all kinds of layers, which calls the one of the block's own kind.
 
-    It and the layers are inlined by force: a call passes every array in seven parts, which costs 6 % of a walk.
+    It and the layers are inlined by force: a call would pass every array in seven parts, which costs 6 % of a walk.
     """
     function = functions[0]
     if len(functions) == 1:
@@ -67,19 +67,19 @@ def walk(
         net: the net's record; see `layout.py`.
         blocks: [blocks, BLOCK_SIZE], the records of the trunk's blocks.
         head: [C, COLOUR_SIZE], the records of the head's colours.
-        weights: all of them.
-        table: [V, Q], what a level looks like.
-        state: [N, size], written.
-        first_column: of the stretch.
-        uniform: [N, W, C], float64 in [0, 1).
+        weights: flat, all weights of the model.
+        table: [V, Q], what a level looks like to the network.
+        state: [N, size], the flat state of each image; written.
+        first_column: the first column of the stretch.
+        uniform: [N, W, C], float64 in [0, 1), one number per value.
         given: [N, W, C], levels of known pixels.
         known: [N, W], whether a pixel is known.
         scored: whether known values get nats, too.
-        temperature: see `SamplingOptions`, as the two that follow.
-        top_k: whole number.
-        top_p: share.
-        levels: [N, W, C], written: given or drawn.
-        nats: [N, W, C], written: of each value under the model; 0 where it is known and not scored.
+        temperature: as in `SamplingOptions`, a float.
+        top_k: as in `SamplingOptions`, a whole number.
+        top_p: as in `SamplingOptions`, a float.
+        levels: [N, W, C], written: the levels given or drawn.
+        nats: [N, W, C], written: the nats of each value under the model; 0 where it is known and not scored.
         features: [N, F], written: the stream at the last pixel.
     """
     F, C, V, width = net[layout.STREAM], net[layout.COLOURS], net[layout.LEVELS], net[layout.WIDTH]

@@ -1,1 +1,1 @@
-"""Row scan: the recurrence of a Row LSTM."""
+"""The row scan: the recurrence of a Row LSTM."""

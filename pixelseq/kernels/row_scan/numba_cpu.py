@@ -1,4 +1,4 @@
-"""Row scan on the CPU: pixels in raster order; a task is two images, so that its state stays in cache.
+"""The row scan on the CPU, in raster order; a task scans two images, so that its state stays in cache.
 
 Shapes: B batch, H rows, W columns, D hidden (a multiple of LANES), K kernel width.
 """
@@ -25,12 +25,15 @@ from pixelseq.kernels.numba.simd import LANES, load
 
 @kernel
 def forward_kernel(gates_is, weight_ss, hidden, cell, gates):
-    """Fills hidden [B, H, W, D], cell and gates (activated) from gates_is [B, H, W, 4D], weight_ss [K, D, 4D]."""
+    """Fills hidden and cell [B, H, W, D], and gates [B, H, W, 4D], which are the activated ones.
+
+    It reads gates_is [B, H, W, 4D] and weight_ss [K, D, 4D].
+    """
     B, H, W, D = hidden.shape
     K = weight_ss.shape[0]
     for task in prange((B + 1) // 2):
         b0 = 2 * task
-        b1 = min(b0 + 1, B - 1)  # an odd image out is walked with itself
+        b1 = min(b0 + 1, B - 1)  # the last of an odd number of images is its own partner
         for i in range(H):
             for j in range(W):
                 p0, p1 = (b0 * H + i) * W + j, (b1 * H + i) * W + j
@@ -52,9 +55,9 @@ def forward_kernel(gates_is, weight_ss, hidden, cell, gates):
 
 @kernel
 def backward_kernel(grad_hidden, transposed, hidden, cell, gates, grad_gates, grad_weight):
-    """Fills grad_gates [B, H, W, 4D]; adds to grad_weight [workers, K, D, 4D], which each worker sums for itself.
+    """Fills grad_gates [B, H, W, 4D]; adds to grad_weight [workers, K, D, 4D], one part per worker.
 
-    From grad_hidden [B, H, W, D], transposed [K, 4D, D] and what forward filled.
+    It reads grad_hidden [B, H, W, D], transposed [K, 4D, D] and what forward filled.
     """
     B, H, W, D = grad_hidden.shape
     workers, K = grad_weight.shape[:2]

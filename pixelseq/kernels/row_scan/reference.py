@@ -1,4 +1,4 @@
-"""Row scan in eager torch: the definition that every faster backend is held to.
+"""The row scan in eager torch: the definition that every faster backend is held to.
 
 Shapes: B batch, H rows, W columns, D hidden, K kernel width.
 """
@@ -13,7 +13,7 @@ from pixelseq.kernels.lstm_cell import lstm_cell
 
 
 def row_scan(gates_is: Tensor, weight_ss: Tensor) -> Tensor:
-    """Runs a Row LSTM down an image, a whole row a step (van den Oord et al. 2016, section 3.1, equation 3).
+    """Runs a Row LSTM down an image, one row per step (van den Oord et al. 2016, section 3.1, equation 3).
 
         gates[i] = gates_is[i] + conv_K(h[i-1]);  c[i] = f * c[i-1] + i * g;  h[i] = o * tanh(c[i])
 

@@ -1,4 +1,4 @@
-"""Row scan on CUDA: a step is a row of all images of a program; see `kernels/triton_scan.py`."""
+"""The row scan on CUDA: a step takes one row of all images of a program; see `kernels/triton/scan.py`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every Triton kernel is made of."""
+"""The parts that every Triton kernel is made of."""

@@ -1,4 +1,4 @@
-"""Triton kernels as torch ops: the choice of blocks, launches, gradients of the weights."""
+"""Makes torch ops of Triton kernels: chooses blocks, launches kernels, and sums the gradients of the weights."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pixelseq.kernels.scan_op import empty_results, register
 from pixelseq.kernels.triton.scan import BLOCK_MIN, backward_kernel, forward_kernel
 
 RESIDENT_BYTES = 64 * 1024
-"""Weights of one direction up to this size are loaded once; larger ones are streamed, a tile of features at a time."""
+"""The most bytes of weights of one direction that are loaded once; larger ones are streamed, one tile at a time."""
 
 
 def blocks(D: int, K: int, itemsize: int, summed: int) -> dict[str, Any]:
-    """Tiles of a kernel.
+    """Chooses the tiles of a kernel.
 
     Args:
         D: hidden features.
         K: taps.
-        itemsize: bytes of a number.
-        summed: features that a product is summed over: D forward, 4D backward.
+        itemsize: bytes per number.
+        summed: the number of features that a product is summed over: D forward, 4D backward.
 
     Returns:
-        RESIDENT, whether the weights of a direction are loaded once; BN, hidden features a tile; BK, features that a
-        product is summed over at a time, and their PARTS.
+        RESIDENT, whether the weights of a direction are loaded once; BN, hidden features per tile; BK, features that a
+        product is summed over at a time; PARTS, the number of such parts.
     """
     features, all_summed = (max(BLOCK_MIN, triton.next_power_of_2(n)) for n in (D, summed))
     resident = K * 4 * features * features * itemsize <= RESIDENT_BYTES
@@ -37,9 +37,9 @@ def blocks(D: int, K: int, itemsize: int, summed: int) -> dict[str, Any]:
 
 
 def _tune(kernel: Any) -> Any:
-    """Chooses images and pixels a program, and warps, by trial; anew for each network and kind of image size."""
-    # A tile has at least as many numbers as its program has threads (the least is 16 x 16, 32 a warp): otherwise two
-    # threads would hold one number, and one could read the carry that the other has written.
+    """Has Triton choose images and pixels per program, and warps, by trial, for each network and kind of image size."""
+    # A tile has at least as many numbers as its program has threads (the smallest is 16 x 16; a warp has 32):
+    # otherwise two threads would hold one number, and one could read the carry that the other has written.
     configs = [
         triton.Config({"IMAGES": images, "BM": pixels}, num_warps=warps, num_stages=3)
         for images, pixels, warps in [(1, 16, 4), (1, 32, 4), (1, 32, 8), (2, 64, 8), (4, 128, 8)]
@@ -55,12 +55,12 @@ def scan_op(name: str, diagonal: bool) -> Callable[[Tensor, Tensor], Tensor]:
     """Registers a scan as `pixelseq::NAME_triton`.
 
     Args:
-        name: of the scan.
-        diagonal: two directions by diagonals, or one by rows.
+        name: the name of the scan.
+        diagonal: whether to scan two directions by diagonals, rather than one by rows.
 
     Returns:
-        The scan: gates_is and weight_ss, float32, bfloat16 or float16, to hidden [..., D] of that type. The state c and
-        all sums are float32.
+        The scan, from gates_is and weight_ss (float32, bfloat16, float16) to hidden [..., D] of that type. The state c
+        and all sums are float32.
     """
 
     def forward(gates_is: Tensor, weight_ss: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -95,7 +95,7 @@ def scan_op(name: str, diagonal: bool) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def _launch(kernel: Any, tensors: tuple[Tensor, ...], weight_ss: Tensor, diagonal: bool, summed: int) -> None:
-    """One launch for all images and directions; the first tensor is [B, H, W, ...]."""
+    """Launches a kernel for all images and directions at once; the first tensor is [B, H, W, ...]."""
     if tensors[0].numel() == 0:
         return
     B, H, W = tensors[0].shape[:3]
@@ -135,7 +135,7 @@ def _row_weight_gradient(hidden: Tensor, grad_gates: Tensor, weight_ss: Tensor) 
     gradient = torch.empty_like(weight_ss)
     K, W = len(weight_ss), hidden.shape[2]
     for k in range(K):
-        column = k - K // 2  # of the neighbour, from the pixel
+        column = k - K // 2  # of the neighbour, relative to the pixel
         h = hidden[:, :-1, max(0, column) : max(0, W + min(0, column))]
         dg = grad_gates[:, 1:, max(0, -column) : max(0, W + min(0, -column))]
         gradient[k] = _product(h, dg)
@@ -143,5 +143,5 @@ def _row_weight_gradient(hidden: Tensor, grad_gates: Tensor, weight_ss: Tensor) 
 
 
 def _product(h: Tensor, dg: Tensor) -> Tensor:
-    """[B, H, W, D], [B, H, W, 4D] -> [D, 4D], summed over pixels by one matrix product."""
+    """Multiplies [B, H, W, D] by [B, H, W, 4D] and sums over pixels, in one matrix product -> [D, 4D]."""
     return h.flatten(0, 2).T @ dg.flatten(0, 2)

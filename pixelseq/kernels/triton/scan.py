@@ -1,4 +1,4 @@
-"""Both scans on CUDA by Triton: one launch for a scan, all directions and images of it.
+"""Both scans on CUDA, in Triton: one launch runs all directions and images of a scan.
 
 A program owns a few images of one direction and walks their steps: the rows of a row scan, the diagonals of a diagonal
 scan. The pixels of a step do not depend on each other, so they are the rows of matrix products with the weights. Only
@@ -17,9 +17,9 @@ import triton
 import triton.language as tl
 
 BLOCK_MIN = 16
-"""Least side of a tile that the matrix units take."""
+"""The smallest side of a tile that the matrix units take."""
 INTERPRETED = tl.constexpr(triton.knobs.runtime.interpret)
-"""TRITON_INTERPRET=1: the kernels run on NumPy, on any machine."""
+"""Whether the kernels run on NumPy, on any machine, as TRITON_INTERPRET=1 asks for."""
 
 
 @triton.jit
@@ -36,7 +36,7 @@ def _tanh(x):
 
 @triton.jit
 def _length(t, H, W, DIAGONAL: tl.constexpr):
-    """Pixels of step t in an image and direction."""
+    """Counts the pixels of step t in one image and direction."""
     if DIAGONAL:
         return tl.minimum(H, t + 1) - tl.maximum(0, t - W + 1)
     else:
@@ -45,7 +45,7 @@ def _length(t, H, W, DIAGONAL: tl.constexpr):
 
 @triton.jit
 def _pixels(t, n, first_image, B, H, W, IMAGES: tl.constexpr, DIAGONAL: tl.constexpr):
-    """Pixels n of step t in a program: image, row, column, and which are there."""
+    """Finds pixels n of step t in a program: their images, rows and columns, and which of them exist."""
     length = _length(t, H, W, DIAGONAL)
     b = first_image + n // length
     if DIAGONAL:
@@ -59,13 +59,13 @@ def _pixels(t, n, first_image, B, H, W, IMAGES: tl.constexpr, DIAGONAL: tl.const
 
 @triton.jit
 def _place(b, i, j, s, H, W, S: tl.constexpr):
-    """Index of a pixel's features of direction s."""
+    """Gives the index of a pixel's features of direction s."""
     return ((b.to(tl.int64) * H + i) * W + tl.where(s == 1, W - 1 - j, j)) * S + s
 
 
 @triton.jit
 def _neighbour(b, i, j, s, there, k, sign, H, W, S: tl.constexpr, K: tl.constexpr, DIAGONAL: tl.constexpr):
-    """The pixel that tap k reads (sign 1), or the one that reads this pixel through it (sign -1), and which exist."""
+    """Finds the pixel that tap k reads (sign 1), or the one that reads this pixel by it (sign -1), and which exist."""
     if DIAGONAL:
         y, x = i - sign * (1 - k), j - sign * k
     else:
@@ -134,7 +134,7 @@ def forward_kernel(
     DIAGONAL: tl.constexpr,
     PRECISION: tl.constexpr,
     RESIDENT: tl.constexpr,
-    PARTS: tl.constexpr,  # of BK features that a product is summed over, a tap
+    PARTS: tl.constexpr,  # parts of BK features, per tap, that a product is summed over
     IMAGES: tl.constexpr,
     BM: tl.constexpr,
     BN: tl.constexpr,
@@ -204,7 +204,7 @@ def backward_kernel(
     DIAGONAL: tl.constexpr,
     PRECISION: tl.constexpr,
     RESIDENT: tl.constexpr,
-    PARTS: tl.constexpr,  # of BK features that a product is summed over, a tap
+    PARTS: tl.constexpr,  # parts of BK features, per tap, that a product is summed over
     IMAGES: tl.constexpr,
     BM: tl.constexpr,
     BN: tl.constexpr,
