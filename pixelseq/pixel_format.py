@@ -31,7 +31,7 @@ class PixelFormat:
             if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
                 raise ValueError(f"{name} is {value!r}; it must be a whole number of at least {minimum}")
         if self.kind not in get_args(Kind):
-            raise ValueError(f"the kind of pixels is {self.kind!r}; choose from {', '.join(get_args(Kind))}")
+            raise ValueError(f"kind is {self.kind!r}; choose from {', '.join(get_args(Kind))}")
         if self.legend is not None:
             self._check_legend()
 

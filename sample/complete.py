@@ -54,7 +54,7 @@ class Arguments:
     """A run's folder, a checkpoint folder or a model id on the hub; the newest run where none is given."""
     seed: int = 0
     """Completion n of image b depends on the seed and b * num + n alone."""
-    options: Annotated[SamplingOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=SamplingOptions)
+    sampling: Annotated[SamplingOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=SamplingOptions)
     """How levels are drawn."""
     out: Path = Path("completions.png")
     """A .png for one sheet of all completions as the model sees them, or a folder with it and a .png of each."""
@@ -95,7 +95,7 @@ def complete_in_parts(model: PixelRNN, picture: PartialPicture, arguments: Argum
             picture.known,
             min(at_once, arguments.num - done),
             arguments.seed,
-            arguments.options,
+            arguments.sampling,
             progress=True,
             particles=arguments.particles,
             first_index=first_index + done,

@@ -60,7 +60,7 @@ class Arguments:
     """A run's folder, a checkpoint folder or a model id on the hub; the newest run where none is given."""
     seed: int = 0
     """Image k depends on the seed and k alone."""
-    options: Annotated[SamplingOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=SamplingOptions)
+    sampling: Annotated[SamplingOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=SamplingOptions)
     """How levels are drawn."""
     format: Literal["png", "npy", "txt"] = "png"
     """png pictures; npy integer levels; txt one line per row, one character per level (models with a legend)."""
@@ -108,7 +108,7 @@ def run(arguments: Arguments) -> None:
                 arguments.height,
                 arguments.width,
                 arguments.seed,
-                arguments.options,
+                arguments.sampling,
                 progress=process.is_main_process,
                 first_index=part[0],
             )
@@ -133,7 +133,7 @@ def run(arguments: Arguments) -> None:
 def write_strip(model: PixelRNN, arguments: Arguments, path: Path) -> None:
     """Writes one image as it is drawn; if a signal ends it, the rows drawn by then are kept."""
     height = arguments.height
-    drawn = islice(stream(model, 1, arguments.width, arguments.seed, arguments.options), height)
+    drawn = islice(stream(model, 1, arguments.width, arguments.seed, arguments.sampling), height)
 
     def rows() -> Iterator[Tensor]:
         for row in tqdm(drawn, total=height, desc="sampling", unit="row"):

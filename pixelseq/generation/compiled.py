@@ -125,9 +125,12 @@ class CompiledModel:
         record = torch.zeros(layout.BLOCK_SIZE, dtype=torch.int64)
         record[layout.KIND], record[layout.COLUMNS] = layout.LAYERS.index(layer.name), self.width + 1
         record[layout.FEATURES], record[layout.HIDDEN] = layout.padded(features), layout.padded(hidden)
-        for k, weight in enumerate(layer.walk_weights()):
+        weights, states = layer.walk_weights(), layer.init_state(1, self.width + 1).values()
+        assert len(weights) <= layout.STATE - layout.WEIGHT, "the record has no room for so many weights"
+        assert len(states) <= layout.BLOCK_SIZE - layout.STATE, "the record has no room for so many tensors of a state"
+        for k, weight in enumerate(weights):
             record[layout.WEIGHT + k] = self._add(weight)
-        for k, state in enumerate(layer.init_state(1, self.width + 1).values()):
+        for k, state in enumerate(states):
             record[layout.STATE + k] = self.state_size
             self.state_size += math.prod(state.shape[1:-1]) * layout.padded(state.shape[-1])
         record[layout.PROJECT] = self._add(*_affine(block.project.weight, block.project.bias))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from pixelseq.generation.engine import StepWalker, Walker
-from pixelseq.kernels.backends import choose
+from pixelseq.kernels.backends import choose_backend
 from pixelseq.model.pixelrnn import PixelRNN
 
 
@@ -19,7 +19,7 @@ def start_walk(model: PixelRNN, batch: int, width: int) -> Walker:
     """
     state = model.init_state(batch, width)
     with torch.autocast(model.device.type, enabled=False):  # walks are in the model's own types
-        backend = choose(None, model.encoder.first.weight)
+        backend = choose_backend(None, model.encoder.first.weight)
     if backend == "numba":
         from pixelseq.generation.compiled import CompiledModel, CompiledWalker
 

@@ -13,7 +13,7 @@ from pixelseq.kernels.diagonal_scan.reference import diagonal_scan as diagonal_s
 from pixelseq.kernels.row_scan.reference import row_scan as row_scan_reference
 
 BACKENDS = ("auto", "reference", "numba", "triton")
-VARIABLE = "PIXELSEQ_BACKEND"
+BACKEND_VARIABLE = "PIXELSEQ_BACKEND"
 """The environment variable that names the backend of a whole run."""
 
 
@@ -23,7 +23,7 @@ def row_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = None) ->
     Args:
         gates_is: [B, H, W, 4D], the input-to-state part of the gates, in the order o, f, i, g.
         weight_ss: [K, D, 4D], K odd.
-        backend: the name of the backend; see `choose`.
+        backend: the name of the backend; see `choose_backend`.
 
     Returns:
         [B, H, W, D], the hidden state h.
@@ -32,7 +32,7 @@ def row_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = None) ->
         ValueError: the shapes or types do not fit each other, or the backend does not exist or cannot take them.
     """
     _check(gates_is, weight_ss, (), 1)
-    name = choose(backend, gates_is)
+    name = choose_backend(backend, gates_is)
     if name == "numba":
         from pixelseq.kernels.row_scan.numba_cpu import row_scan as row_scan_numba
 
@@ -50,7 +50,7 @@ def diagonal_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = Non
     Args:
         gates_is: [B, H, W, 2, 4D], the input-to-state part of the gates from the left and from the right.
         weight_ss: [2, 2, D, 4D], direction, then neighbour (0 above, 1 beside).
-        backend: the name of the backend; see `choose`.
+        backend: the name of the backend; see `choose_backend`.
 
     Returns:
         [B, H, W, 2, D], the hidden state h of each direction.
@@ -59,7 +59,7 @@ def diagonal_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = Non
         ValueError: the shapes or types do not fit each other, or the backend does not exist or cannot take them.
     """
     _check(gates_is, weight_ss, (2,), 2)
-    name = choose(backend, gates_is)
+    name = choose_backend(backend, gates_is)
     if name == "numba":
         from pixelseq.kernels.diagonal_scan.numba_cpu import diagonal_scan as diagonal_scan_numba
 
@@ -71,7 +71,7 @@ def diagonal_scan(gates_is: Tensor, weight_ss: Tensor, backend: str | None = Non
     return diagonal_scan_reference(gates_is, weight_ss)
 
 
-def choose(backend: str | None, tensor: Tensor) -> str:
+def choose_backend(backend: str | None, tensor: Tensor) -> str:
     """Chooses the backend to use.
 
     Args:
@@ -83,7 +83,7 @@ def choose(backend: str | None, tensor: Tensor) -> str:
     Raises:
         ValueError: there is no such backend, or it cannot take the tensor.
     """
-    name = backend or os.environ.get(VARIABLE) or "auto"
+    name = backend or os.environ.get(BACKEND_VARIABLE) or "auto"
     if name not in BACKENDS:
         raise ValueError(f"no backend {name!r}; choose from {', '.join(BACKENDS)}")
     if name == "reference":

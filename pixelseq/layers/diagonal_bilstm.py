@@ -43,9 +43,7 @@ class DiagonalBiLSTM(CausalLayer):
     def init_state(self, batch: int, width: int) -> LayerState:
         zeros = self.state_to_state.new_zeros
         return {
-            "left_row": zeros(
-                batch, width, self.hidden
-            ),  # h from the left: row above from the column on, else this row
+            "left_row": zeros(batch, width, self.hidden),  # h from the left: this row, then the row above
             "left_hidden": zeros(batch, self.hidden),
             "left_cell": zeros(batch, self.hidden),
             "right_row": zeros(batch, width, self.hidden),  # h from the right in the row above

@@ -41,7 +41,7 @@ class Batch:
         return cls(levels, torch.tensor(heights))
 
     @property
-    def values(self) -> int:
+    def num_values(self) -> int:
         """The number of colour values of all images, those of the padding not counted."""
         return int(self.heights.sum()) * self.levels.shape[1] * self.levels.shape[3]
 

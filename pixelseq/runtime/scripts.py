@@ -99,7 +99,7 @@ def check_out(out: Path, suffix: str = ".png", option: str = "out") -> None:
         ValueError: `out` cannot be either; the message names the option.
     """
     if out.suffix != suffix and (out.suffix or out.name).lower() in FILE_SUFFIXES:
-        raise ValueError(f"`{option}` is {out}; give a {suffix} for all images, or a folder for one {suffix} an image")
+        raise ValueError(f"`{option}` is {out}; give a {suffix} for all images, or a folder for one {suffix} per image")
     if out.suffix == suffix and out.is_dir():
         raise ValueError(f"`{option}` is {out}, which is a folder; give another name for the file")
     if out.suffix != suffix and out.exists() and not out.is_dir():

@@ -56,13 +56,13 @@ class WeightAverage:
         self.averaged.n_averaged += 1
 
     @torch.no_grad()
-    def whole(self) -> AveragedModel:
+    def put_together(self) -> AveragedModel:
         """Gives the averaged model, whole on every process; all processes must take part."""
         if self.shards is not None:
             for parameter, shard in zip(self.averaged.module.parameters(), self.shards, strict=True):
                 parameter.copy_(shard.full_tensor())
         return self.averaged
 
-    def restored(self) -> None:
+    def forget_shards(self) -> None:
         """Notes that the averaged model has been written to, so that shards are cut from it anew."""
         self.shards = None

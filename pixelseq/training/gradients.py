@@ -67,7 +67,7 @@ def backward(
     parts = [batch for piece in pieces for batch in batches_by_width(piece)]
     for batch in parts:
         model.check_images(batch.levels)  # still on the CPU
-    values = sum(batch.values for batch in parts)
+    values = sum(batch.num_values for batch in parts)
     told = torch.tensor([[values, len(parts), *flags]], dtype=torch.float64, device=accelerator.device)
     all_values, all_parts, *all_flags = accelerator.gather(told).T.tolist()
     # Processes average their gradients, so each scales its share to the mean over the whole batch.

@@ -27,6 +27,8 @@ def build_optimizer(
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     if name == "adamw":
         return torch.optim.AdamW(trained, learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
+    if name != "rmsprop":
+        raise ValueError(f"no optimizer {name!r}; choose from adamw, rmsprop")
     return torch.optim.RMSprop(trained, learning_rate, alpha=0.95, weight_decay=weight_decay)
 
 
@@ -42,6 +44,8 @@ def schedule_factor(name: str, step: int, warmup: int, steps: int) -> float:
         return (step + 1) / warmup
     if name == "constant":
         return 1.0
+    if name != "cosine":
+        raise ValueError(f"no schedule {name!r}; choose from cosine, constant")
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
 

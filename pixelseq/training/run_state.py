@@ -81,7 +81,7 @@ class RunState:
     @property
     def averaged(self) -> PixelRNN:
         """The model of averaged weights, which is the one evaluated and saved; all processes ask for it together."""
-        model = self.average.whole().module
+        model = self.average.put_together().module
         assert isinstance(model, PixelRNN)
         return model
 
@@ -110,7 +110,7 @@ class RunState:
         if not saved:
             return
         restore_tensors(saved.tensors, self.network, self.average.averaged, self.plain_optimizer)
-        self.average.restored()
+        self.average.forget_shards()
         if self.accelerator.scaler is not None and progress.scaler:
             self.accelerator.scaler.load_state_dict(progress.scaler)
         if len(progress.windows) == self.accelerator.num_processes:
@@ -172,7 +172,7 @@ class RunState:
         progress.seconds, progress.bad_steps = seconds, self.guard.bad_steps
         progress.windows = gather_object([self.window.tolist()])
         progress.scaler = None if scaler is None else scaler.state_dict()
-        tensors = collect_tensors(self.network, self.average.whole(), self.plain_optimizer)
+        tensors = collect_tensors(self.network, self.average.put_together(), self.plain_optimizer)
         if self.accelerator.is_main_process:
             save_state(folder, progress.step, SavedState(asdict(progress), tensors), keep)
         self.accelerator.wait_for_everyone()

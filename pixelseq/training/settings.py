@@ -12,7 +12,7 @@ from pixelseq.training.config import TrainConfig
 
 SETTINGS = "training.json"
 FORMAT_VERSION = 4
-"""The version of training.json and of saved states."""
+"""The version of training.json; a run of another one is not gone on with."""
 
 
 def write_settings(folder: Path, preset: str, config: TrainConfig) -> None:

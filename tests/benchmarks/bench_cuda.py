@@ -22,7 +22,7 @@ from pixelseq import ModelConfig, PixelFormat, PixelRNN
 from pixelseq.generation.cuda_graphs import GraphWalker
 from pixelseq.generation.engine import StepWalker, Stretch, Walker
 from pixelseq.generation.noise import Noise
-from pixelseq.kernels.backends import VARIABLE
+from pixelseq.kernels.backends import BACKEND_VARIABLE
 
 BLOCKS, HIDDEN, SIDE, BATCH = 12, 128, 32, 64
 REFERENCE, FAST = "reference", "triton"
@@ -38,7 +38,7 @@ def build(device: str) -> tuple[PixelRNN, torch.optim.Optimizer]:
 
 
 def loss(model: PixelRNN, images: torch.Tensor, backend: str) -> torch.Tensor:
-    os.environ[VARIABLE] = backend
+    os.environ[BACKEND_VARIABLE] = backend
     with torch.autocast(images.device.type, torch.bfloat16):
         return model.nll(images).mean()
 

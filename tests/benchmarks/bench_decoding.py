@@ -84,7 +84,7 @@ def main() -> None:
         assert isinstance(data.train, Images)
         for part in (data.train, data.test):
             found = torch.stack(list(part)).numpy()[:, 0]
-            assert (found == images[part.places]).all(), "decoding changed an image"
+            assert (found == images[part.indices]).all(), "decoding changed an image"
 
         cached = []
         for _ in range(REPEATS):

@@ -22,7 +22,7 @@ import torch
 from memory import peak_kib, restart_peak
 
 from pixelseq import ModelConfig, PixelFormat, PixelRNN, sample, stream
-from pixelseq.kernels.backends import VARIABLE
+from pixelseq.kernels.backends import BACKEND_VARIABLE
 from pixelseq.runtime.scripts import set_up_torch
 
 SIDES, BATCHES, HEIGHTS = (28, 64), (1, 16, 64), (16, 64, 256, 1024, 4096)
@@ -49,7 +49,7 @@ def check_images(model: PixelRNN, side: int) -> None:
     """The compiled walk draws what the steps draw."""
     images = []
     for backend in (REFERENCE, FAST):
-        os.environ[VARIABLE] = backend
+        os.environ[BACKEND_VARIABLE] = backend
         images.append(sample(model, 2, side, side))
     assert torch.equal(*images), "compiled and stepped samples differ"
 
@@ -57,7 +57,7 @@ def check_images(model: PixelRNN, side: int) -> None:
 @torch.no_grad()
 def naive_seconds(model: PixelRNN, batch: int, side: int) -> float:
     """A forward of whole images for each pixel, extrapolated from a few."""
-    os.environ[VARIABLE] = REFERENCE
+    os.environ[BACKEND_VARIABLE] = REFERENCE
     images = torch.randint(2, (batch, 1, side, side))
     model(images)
     return median_seconds(lambda: model(images), NAIVE_FORWARDS) * side**2
@@ -65,7 +65,7 @@ def naive_seconds(model: PixelRNN, batch: int, side: int) -> float:
 
 def stepped_seconds(model: PixelRNN, batch: int, side: int) -> float:
     """`PixelRNN.step` for each pixel, extrapolated from a few rows."""
-    os.environ[VARIABLE] = REFERENCE
+    os.environ[BACKEND_VARIABLE] = REFERENCE
     rows = stream(model, batch, side)
     next(rows)
     return median_seconds(lambda: next(rows), STEPPED_ROWS) * side
@@ -73,13 +73,13 @@ def stepped_seconds(model: PixelRNN, batch: int, side: int) -> float:
 
 def compiled_seconds(model: PixelRNN, batch: int, side: int) -> float:
     """Whole images, the model's layout for the walk included."""
-    os.environ[VARIABLE] = FAST
+    os.environ[BACKEND_VARIABLE] = FAST
     return median_seconds(lambda: sample(model, batch, side, side), COMPILED_RUNS)
 
 
 def row_seconds(model: PixelRNN, height: int) -> float:
     """A row of an image of that height, batch 1; the start is not counted."""
-    os.environ[VARIABLE] = FAST
+    os.environ[BACKEND_VARIABLE] = FAST
     times = []
     for _ in range(max(3, HEIGHTS[-1] // height // 4)):
         rows = stream(model, 1, SIDES[0])

@@ -19,7 +19,7 @@ import torch
 from memory import peak_kib, restart_peak
 
 from pixelseq import ModelConfig, PixelFormat, PixelRNN
-from pixelseq.kernels.backends import VARIABLE
+from pixelseq.kernels.backends import BACKEND_VARIABLE
 from pixelseq.runtime.scripts import set_up_torch
 
 BATCH, SIDE, BLOCKS = 16, 28, 7
@@ -38,7 +38,7 @@ def build(block: str, hidden: int) -> tuple[PixelRNN, torch.optim.Optimizer]:
 
 def step(model: PixelRNN, optimizer: torch.optim.Optimizer, images: torch.Tensor, backend: str) -> float:
     """Takes a training step; returns its seconds."""
-    os.environ[VARIABLE] = backend
+    os.environ[BACKEND_VARIABLE] = backend
     started = time.perf_counter()
     optimizer.zero_grad()
     model.nll(images).mean().backward()
@@ -50,7 +50,7 @@ def check_gradients(block: str, hidden: int, images: torch.Tensor) -> float:
     """The largest difference of a gradient between the backends, relative to the largest gradient."""
     gradients = []
     for backend in (REFERENCE, FAST):
-        os.environ[VARIABLE] = backend
+        os.environ[BACKEND_VARIABLE] = backend
         model, _ = build(block, hidden)
         model.nll(images).mean().backward()
         gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))

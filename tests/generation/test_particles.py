@@ -13,7 +13,7 @@ from pixelseq import PixelRNN, SamplingOptions, complete, log_known, sample
 from pixelseq.generation.noise import Noise
 from pixelseq.generation.particles import Particles
 from pixelseq.generation.walkers import start_walk
-from pixelseq.kernels.backends import VARIABLE
+from pixelseq.kernels.backends import BACKEND_VARIABLE
 
 SIDE = 3
 IMAGES = all_images(2, 1, SIDE, SIDE)
@@ -162,7 +162,7 @@ def test_steps_and_compiled_walks_give_the_same_particles(monkeypatch: pytest.Mo
     model = small_model(2.0, levels=4)
     images, known = torch.randint(4, (2, 1, 4, 5)), torch.rand(2, 4, 5) < 0.5
     compiled = complete(model, images, known, particles=5), log_known(model, images, known, 5)
-    monkeypatch.setenv(VARIABLE, "reference")
+    monkeypatch.setenv(BACKEND_VARIABLE, "reference")
     assert torch.equal(complete(model, images, known, particles=5), compiled[0])
     torch.testing.assert_close(log_known(model, images, known, 5), compiled[1])
 

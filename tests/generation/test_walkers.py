@@ -18,7 +18,7 @@ from pixelseq.generation.engine import StepWalker, Stretch, Walker
 from pixelseq.generation.noise import Noise
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.walkers import start_walk
-from pixelseq.kernels.backends import VARIABLE
+from pixelseq.kernels.backends import BACKEND_VARIABLE
 from pixelseq.kernels.pixel_walk import distributions
 from pixelseq.layers import logistic_mixture
 
@@ -181,7 +181,7 @@ def test_what_is_captured_never_asks_for_a_value(
 @pytest.mark.requires_cuda
 @pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
 def test_cuda_graphs_are_the_walk_by_steps(fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(BACKEND_VARIABLE, raising=False)
     torch.use_deterministic_algorithms(False)  # cumsum has no deterministic CUDA kernel
     N, H, W = 3, 4, 5
     model = small_model(2.0, **fields).float().cuda()
@@ -235,16 +235,16 @@ def test_a_float32_image_is_the_same_to_the_last_bit_in_any_batch_and_on_any_thr
 
 def test_the_backend_chooses_the_walker(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small_model()
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(BACKEND_VARIABLE, raising=False)
     assert isinstance(start_walk(model, 1, 2), CompiledWalker)
     compiled = sample(model, 3, 4, 5, seed=2)
-    monkeypatch.setenv(VARIABLE, "reference")
+    monkeypatch.setenv(BACKEND_VARIABLE, "reference")
     assert isinstance(start_walk(model, 1, 2), StepWalker)
     assert torch.equal(sample(model, 3, 4, 5, seed=2), compiled)
 
 
 def test_a_type_that_is_not_compiled_is_walked_by_steps_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(BACKEND_VARIABLE, raising=False)
     model = small_model().bfloat16()
     with pytest.warns(UserWarning, match="are bfloat16"):
         assert isinstance(start_walk(model, 1, 2), StepWalker)

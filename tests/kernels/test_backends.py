@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pixelseq.kernels import diagonal_scan, row_scan
-from pixelseq.kernels.backends import VARIABLE, choose
+from pixelseq.kernels.backends import BACKEND_VARIABLE, choose_backend
 
 FLOAT32, BFLOAT16 = torch.zeros(1), torch.zeros(1, dtype=torch.bfloat16)
 META = torch.zeros(1, device="meta")
@@ -16,18 +16,23 @@ META = torch.zeros(1, device="meta")
 
 @pytest.fixture(autouse=True)
 def _no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(BACKEND_VARIABLE, raising=False)
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
 
 
 def test_auto_takes_the_fast_backend_of_the_cpu() -> None:
-    assert choose(None, FLOAT32) == choose("auto", FLOAT32) == choose("auto", FLOAT32.double()) == "numba"
+    assert (
+        choose_backend(None, FLOAT32)
+        == choose_backend("auto", FLOAT32)
+        == choose_backend("auto", FLOAT32.double())
+        == "numba"
+    )
 
 
 def test_the_call_comes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, "reference")
-    assert choose(None, FLOAT32) == "reference"
-    assert choose("numba", FLOAT32) == "numba"
+    monkeypatch.setenv(BACKEND_VARIABLE, "reference")
+    assert choose_backend(None, FLOAT32) == "reference"
+    assert choose_backend("numba", FLOAT32) == "numba"
 
 
 @pytest.mark.parametrize(
@@ -37,10 +42,10 @@ def test_the_call_comes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_auto_warns_before_it_takes_the_reference(tensor: torch.Tensor, fast: str, reason: str) -> None:
     with pytest.warns(UserWarning, match=f"the slow reference runs the scans: .*'{fast}' .* {reason}"):
-        assert choose(None, tensor) == "reference"
+        assert choose_backend(None, tensor) == "reference"
     with pytest.raises(ValueError, match=f"backend '{fast}' .* {reason}; choose from auto, reference, numba, triton"):
-        choose(fast, tensor)
-    assert choose("reference", tensor) == "reference"
+        choose_backend(fast, tensor)
+    assert choose_backend("reference", tensor) == "reference"
 
 
 @pytest.mark.parametrize(
@@ -52,21 +57,21 @@ def test_auto_warns_before_it_takes_the_reference(tensor: torch.Tensor, fast: st
 )
 def test_an_unusable_backend_says_why(backend: str, tensor: torch.Tensor, reason: str) -> None:
     with pytest.raises(ValueError, match=f"backend '{backend}' {reason}; choose from auto"):
-        choose(backend, tensor)
+        choose_backend(backend, tensor)
 
 
 def test_triton_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match="needs the package triton, which is not installed; choose from auto"):
-        choose("triton", FLOAT32)
+        choose_backend("triton", FLOAT32)
 
 
 def test_triton_refuses_float64(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("triton")
     monkeypatch.setenv("TRITON_INTERPRET", "1")
-    assert choose("triton", FLOAT32) == choose("triton", BFLOAT16) == "triton"
+    assert choose_backend("triton", FLOAT32) == choose_backend("triton", BFLOAT16) == "triton"
     with pytest.raises(ValueError, match="the tensors are float64"):
-        choose("triton", FLOAT32.double())
+        choose_backend("triton", FLOAT32.double())
 
 
 @pytest.mark.parametrize(
@@ -82,7 +87,7 @@ def test_an_unknown_backend_lists_the_choices(
 ) -> None:
     with pytest.raises(ValueError, match="no backend 'cuda'; choose from auto, reference, numba, triton"):
         scan(torch.zeros(gates), torch.zeros(weight), backend="cuda")
-    monkeypatch.setenv(VARIABLE, "fast")
+    monkeypatch.setenv(BACKEND_VARIABLE, "fast")
     with pytest.raises(ValueError, match="no backend 'fast'"):
         scan(torch.zeros(gates), torch.zeros(weight))
 

@@ -16,7 +16,7 @@ def test_images_are_padded_at_the_bottom() -> None:
     assert batch.levels.shape == (3, 2, 4, 3)
     assert batch.heights.tolist() == [2, 4, 1]
     assert batch.levels[0, 0, :, 0].tolist() == [2, 2, 0, 0]
-    assert batch.values == (2 + 4 + 1) * 2 * 3
+    assert batch.num_values == (2 + 4 + 1) * 2 * 3
     with pytest.raises(ValueError, match="unlike widths"):
         Batch.of([torch.zeros(1, 2, 3), torch.zeros(1, 2, 4)])
     with pytest.raises(ValueError, match="unlike widths or channels"):
@@ -33,7 +33,7 @@ def test_nats_below_an_image_are_not_summed() -> None:
 def test_every_value_is_in_a_batch_once(heights: list[int], width: int, channels: int) -> None:
     images = [torch.full((channels, height, width), 1 + k) for k, height in enumerate(heights)]
     batch = Batch.of(images)
-    assert batch.values == sum(image.numel() for image in images)
+    assert batch.num_values == sum(image.numel() for image in images)
     # What is summed of ones is the size of each image, and of the levels, their own.
     assert batch.sum_nats(torch.ones(batch.levels.shape)).tolist() == [image.numel() for image in images]
     assert batch.sum_nats(batch.levels).tolist() == [int(image.sum()) for image in images]

@@ -38,3 +38,10 @@ def test_every_step_and_process_has_its_own_random_numbers() -> None:
     drawn = [draw(*place) for place in places]
     assert len(set(drawn)) == len(places)
     assert [draw(*place) for place in places] == drawn
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ValueError, match="no optimizer 'sgd'; choose from adamw, rmsprop"):
+        build_optimizer("sgd", small_model().parameters(), 0.1, 0.0)
+    with pytest.raises(ValueError, match="no schedule 'linear'; choose from cosine, constant"):
+        schedule_factor("linear", 5, warmup=2, steps=9)

@@ -44,12 +44,12 @@ if "SHARDED" in os.environ:  # accelerate shards on other devices than CPUs: it 
 
     PartialState(cpu=True)
     PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
-    whole = average.WeightAverage.whole
+    whole = average.WeightAverage.put_together
     def whole_of_shards(self):
         print("shards are put together", file=sys.stderr)
         assert self.shards is not None or self.averaged.n_averaged == 0
         return whole(self)
-    average.WeightAverage.whole = whole_of_shards
+    average.WeightAverage.put_together = whole_of_shards
 calls = 0
 def killing(function):
     def wrapped(*arguments, **named):
