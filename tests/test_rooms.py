@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import pixelseq
+
 PACKAGE = Path(__file__).parents[1] / "pixelseq"
 FLOORS = [
     {"pixel_format", "runtime", "kernels"},
@@ -27,7 +29,11 @@ def imports(path: Path) -> set[str]:
     """Modules of the package that a file imports, those inside functions included."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("pixelseq."):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith("pixelseq.")}
+        elif isinstance(node, ast.ImportFrom) and node.module == "pixelseq":
+            found |= {f"pixelseq.{pixelseq._MODULES.get(alias.name, alias.name)}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("pixelseq."):
             modules = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= {name if file_of(name) else node.module for name in modules}
     return found

@@ -17,7 +17,7 @@ import tyro
 
 from pixelseq import PixelRNN
 from pixelseq.data import DataOptions, Images, load
-from pixelseq.model.checkpoint import newest
+from pixelseq.model.checkpoint import CHECKPOINT, newest
 from pixelseq.runtime.processes import join_processes
 from pixelseq.runtime.scripts import one_line_errors, parse_flags
 from pixelseq.training.gradients import evaluate_shared
@@ -39,10 +39,26 @@ class Arguments:
 def main(arguments: list[str]) -> None:
     with one_line_errors():
         asked = parse_flags(Arguments, arguments)
-        checkpoint = str(asked.checkpoint or newest())
-        if begun := read_settings(Path(checkpoint)):
-            asked = parse_flags(Arguments, arguments, default=replace(asked, images=begun[1].images))
-        evaluate(asked, checkpoint)
+        checkpoint = Path(asked.checkpoint or newest())
+        if not any(argument.split("=")[0] == "--data" for argument in arguments):
+            asked = parse_flags(Arguments, arguments, replace(asked, images=data_of_run(checkpoint)))
+        evaluate(asked, str(checkpoint))
+
+
+def data_of_run(checkpoint: Path) -> DataOptions:
+    """Gives the data that the run of a checkpoint was trained on.
+
+    Raises:
+        ValueError: nothing says what it was trained on.
+    """
+    run = checkpoint.parent if checkpoint.name == CHECKPOINT else checkpoint
+    try:
+        begun = read_settings(run)
+    except ValueError as error:
+        raise ValueError(f"{error}; name the data by `data`") from error
+    if begun is None:
+        raise ValueError(f"{checkpoint} does not say what it was trained on; name the data by `data`")
+    return begun[1].images
 
 
 def evaluate(arguments: Arguments, checkpoint: str) -> None:

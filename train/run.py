@@ -163,6 +163,8 @@ def train(
             sums, (interrupted, late) = backward(
                 accelerator, state.network, next(batches), config.accumulate, (signals.received is not None, late)
             )
+            # Several processes heed a signal together, one step later.
+            interrupted = interrupted or (world == 1 and signals.received is not None)
             state.step(sums, float(accelerator.clip_grad_norm_(state.network.parameters(), config.clip_norm)))
             step = progress.step
             bar.update()

@@ -166,10 +166,17 @@ def _arrays(path: Path) -> dict[str, Table]:
     those of labels are [N].
     """
     try:
-        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
-        arrays = {"train": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{path} holds no arrays of numbers that can be read: {error}") from error
+        if path.suffix == ".npy":
+            arrays = {"train": np.load(path, allow_pickle=False, mmap_mode="r")}
+        else:
+            with path.open("rb") as file:  # which NumPy would leave open if it is damaged
+                loaded = np.load(file, allow_pickle=False)
+                arrays = {name: loaded[name] for name in loaded.files}
+    except MemoryError:
+        raise
+    except Exception as error:  # NumPy and zipfile raise many unrelated kinds for damaged files
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path} holds no arrays of numbers that can be read: {reason}") from error
     images: dict[str, np.ndarray] = {}
     labels: dict[str, np.ndarray] = {}
     for name, array in arrays.items():

@@ -96,12 +96,12 @@ def load_hub(name: str, streaming: bool = False) -> tuple[Any, str]:
     """
     import datasets
     from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     if not constants.HF_HUB_OFFLINE:
         try:
             HfApi().dataset_info(name, timeout=SECONDS_TO_THE_HUB)  # datasets itself would try again for 23 s
-        except HfHubHTTPError:
+        except (HfHubHTTPError, HFValidationError):
             pass  # the hub answers, and datasets says what
         except Exception as error:  # from whatever HTTP client huggingface_hub stands on
             raise ValueError(

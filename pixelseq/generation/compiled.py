@@ -40,25 +40,28 @@ class CompiledModel:
             *first.walk_weights(), pad_inputs=False
         )  # a pixel has few numbers, which are broadcast
         net[layout.ROWS], net[layout.KERNEL], net[layout.INPUTS] = first.rows, first.kernel, X
-        self.state_size = first.rows * (width + 1 + 2 * (first.kernel // 2)) * X
+        (window,) = first.init_state(1, width + 1).values()
+        net[layout.WINDOW], self.state_size = window.shape[2], window[0].numel()
         blocks = [
             self._block(block, config.features, config.hidden) for block in (*model.encoder.blocks, *model.blocks)
         ]
-        self.blocks = torch.stack(blocks) if blocks else torch.zeros(0, layout.BLOCK_SIZE, dtype=torch.int64)
-        self.head = torch.stack([self._colour(head, c) for c in range(C)])
-        self.weights = torch.cat(self._parts)
-        self.table = model.pixels.table.detach().contiguous()
+        records = torch.stack(blocks) if blocks else torch.zeros(0, layout.BLOCK_SIZE, dtype=torch.int64)
+        colours = torch.stack([self._colour(head, c) for c in range(C)])
+        weights = torch.cat(self._parts)
         net[layout.STREAM], net[layout.COLOURS] = layout.padded(config.features), C
         net[layout.LEVELS], net[layout.WIDTH] = config.pixel_format.levels, width
         net[layout.MIXTURES] = head.mixtures if isinstance(head, LogisticMixtureHead) else 0
-        head_size = int(self.head[:, [layout.OUTPUTS, layout.HEAD_HIDDEN]].sum(1).max())
+        head_size = int(colours[:, [layout.OUTPUTS, layout.HEAD_HIDDEN]].sum(1).max())
         trunk_size = layout.scratch_size(layout.padded(config.features), layout.padded(config.hidden))
         net[layout.SCRATCH] = max(trunk_size, layout.padded(config.features) + head_size)
-        self.net = net
+        self._features, self._dtype = int(net[layout.STREAM]), weights.dtype
+        # Converted once: the walk is called for every row.
+        table = model.pixels.table.detach().contiguous()
+        self._packed = [tensor.numpy() for tensor in (net, records, colours, weights, table)]
 
     def init_state(self, batch: int) -> Tensor:
         """Makes the state before the first pixel, [batch, size]."""
-        return self.weights.new_zeros(batch, self.state_size)
+        return torch.zeros(batch, self.state_size, dtype=self._dtype)
 
     def walk(self, state: Tensor, column: int, stretch: Stretch) -> tuple[Tensor, Tensor]:
         """Walks a stretch of the current row from `column` on; see `Walker.walk`."""
@@ -71,11 +74,7 @@ class CompiledModel:
         nats = torch.empty_like(stretch.uniform, memory_format=torch.contiguous_format)
         run(
             walk,
-            self.net,
-            self.blocks,
-            self.head,
-            self.weights,
-            self.table,
+            *self._packed,
             state,
             column,
             stretch.uniform.contiguous(),
@@ -87,7 +86,7 @@ class CompiledModel:
             float(stretch.options.top_p),
             levels,
             nats,
-            state.new_zeros(N, int(self.net[layout.STREAM])),
+            state.new_zeros(N, self._features),
         )
         return levels, nats
 

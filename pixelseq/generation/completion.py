@@ -64,7 +64,7 @@ def complete(
         )
     images, known = _checked(model, images, known)
     levels, _ = _walk(model, images, known, num, seed, options, particles, particles > 1, first_index, progress)
-    return levels.movedim(-1, 1).unflatten(0, (-1, num))
+    return levels.movedim(-1, 1).contiguous().unflatten(0, (-1, num))
 
 
 def log_known(

@@ -5,6 +5,7 @@ Shapes: N images, C colours, W columns.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -35,7 +36,13 @@ class GraphWalker(Walker):
         self.capture = CudaCapture(model.device) if capture is None else capture
 
     def walk(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
-        return _graphs(self.model, self.state, stretch).walk(self.model, self.state, stretch, self.capture)
+        # Graphs outlive the call: what they hold must not depend on the mode that it was made in.
+        with torch.inference_mode(False):
+            graphs = _graphs(self.model, self.state, stretch)
+        with graphs.lock:
+            found = graphs.walk(self.model, self.state, stretch, self.capture)
+            self.state.copy_(graphs.state)
+        return found
 
     def select(self, images: Tensor) -> GraphWalker:
         return GraphWalker(self.model, self.state.select(images), self.capture)
@@ -61,15 +68,19 @@ class PixelGraphs:
         partly_known = stretch.known is not None
         self.given = torch.zeros_like(self.levels) if partly_known else None
         self.known = torch.zeros(batch, width, dtype=torch.bool, device=device) if partly_known else None
+        self.lock = threading.Lock()
+        """Held by the one thread that walks."""
         self.replay_pixel: Callable[[], None] | None = None
         self.replay_end: Callable[[], None] | None = None
 
+    @torch.inference_mode(False)
     @torch.no_grad()
     def walk(self, model: PixelRNN, state: State, stretch: Stretch, capture: Capture) -> tuple[Tensor, Tensor]:
         """Walks a stretch as `Walker.walk` does, and writes the state."""
         columns = slice(state.column, state.column + stretch.uniform.shape[1])
         row_ends = columns.stop == state.width
         if self.replay_pixel is None:
+            self.state.position.zero_()  # an attempt that failed has moved it
             self.replay_pixel = capture(lambda: self._pixel(model))
         if row_ends and self.replay_end is None:
             self.replay_end = capture(lambda: model.end_row(self.state))
@@ -87,7 +98,6 @@ class PixelGraphs:
         # A replay changes the tensors alone.
         row, column = (state.row + 1, 0) if row_ends else (state.row, columns.stop)
         self.state.row, self.state.column, self.state.stepped = row, column, False
-        state.copy_(self.state)
         return self.levels[:, columns].clone(), self.nats[:, columns].clone()
 
     def _pixel(self, model: PixelRNN) -> None:
@@ -132,17 +142,21 @@ class CudaCapture:
         return graph.replay
 
 
+MAX_CAPTURED = 16
+"""Kinds of walks per model whose graphs are kept, the last ones."""
 _CAPTURED: WeakKeyDictionary[PixelRNN, dict[tuple[Any, ...], PixelGraphs]] = WeakKeyDictionary()
-"""The graphs of each model, by what they depend on. A graph holds the memory of the weights, not the model."""
+"""The graphs of each model, by what they depend on. They know the weights by where they lie, and keep none alive."""
+_LOOKING = threading.Lock()
 
 
 def _graphs(model: PixelRNN, state: State, stretch: Stretch) -> PixelGraphs:
-    """Gives the graphs of a walk: those of an earlier call, if the weights are still at the same addresses."""
-    weights = tuple(parameter.data_ptr() for parameter in model.parameters())
-    captured = _CAPTURED.setdefault(model, {})
-    for old in [key for key in captured if key[0] != weights]:
-        del captured[old]
+    """Gives the graphs of a walk, from an earlier call if the weights still lie where they lay."""
+    weights = tuple(tensor.data_ptr() for tensor in (*model.parameters(), *model.buffers()))
     key = (weights, state.batch, state.width, stretch.options, stretch.known is not None, stretch.scored)
-    if key not in captured:
-        captured[key] = PixelGraphs(model, state.batch, state.width, stretch)
-    return captured[key]
+    with _LOOKING:
+        captured = _CAPTURED.setdefault(model, {})
+        graphs = captured.pop(key, None) or PixelGraphs(model, state.batch, state.width, stretch)
+        captured[key] = graphs  # the last one used comes last
+        for old in [old for old in captured if old[0] != weights] + list(captured)[:-MAX_CAPTURED]:
+            captured.pop(old, None)
+    return graphs

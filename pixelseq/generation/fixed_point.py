@@ -45,7 +45,7 @@ def fixed_point(
         model.eval()
         with tqdm(total=C * height * width, desc="sampling", unit="pass", disable=not progress) as bar:
             while not settled and passes < C * height * width:
-                log_probs = model(images).permute(0, 3, 4, 2, 1)  # [N, H, W, C, V]
+                log_probs = model.log_probs(model.pixels(images.permute(0, 2, 3, 1)))  # [N, H, W, C, V]
                 drawn = options.draw(log_probs.flatten(0, 3), uniform).view(N, height, width, C).permute(0, 3, 1, 2)
                 images, settled = drawn.contiguous(), torch.equal(drawn, images)
                 passes += 1

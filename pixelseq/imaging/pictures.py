@@ -106,7 +106,7 @@ def levels_of(picture: Image.Image, path: Path, pixel_format: PixelFormat, known
     V = pixel_format.levels
     if pixel_format.ordered:
         return torch.from_numpy(quantise(as_seen(picture, pixel_format.channels), V))
-    colours, looks = _packed(as_seen(picture, 3)), _packed(palette(V).T)
+    colours, looks = _packed(as_seen(picture.convert("RGB"), 3)), _packed(palette(V).T)
     order = looks.argsort()
     levels = order[np.searchsorted(looks, colours, sorter=order).clip(max=V - 1)]  # [H, W]
     foreign = looks[levels] != colours

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -47,7 +47,7 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Moves the batch to a device."""
-        return Batch(self.levels.to(device), self.heights.to(device))
+        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
     def sum_nats(self, value_nats: Tensor) -> Tensor:
         """Sums the nats of each image's own rows, not those of the padding below it: [B, C, H, W] -> [B]."""

@@ -71,7 +71,8 @@ def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) ->
     Raises:
         ValueError: the batch size is below 1, or for the reasons of `PixelRNN.nll`.
     """
-    shapes = [tuple(image.shape) for image in images]
+    # Some sequences know the shapes of images that are only made when they are looked at.
+    shapes = getattr(images, "shapes", None) or [tuple(image.shape) for image in images]
     nats = nats_of_images(model, images, shapes, batch_size)
     return Likelihood.of(nats.tolist(), [math.prod(shape) for shape in shapes])
 

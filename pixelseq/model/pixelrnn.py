@@ -233,7 +233,7 @@ class PixelRNN(nn.Module):
             raise ValueError(f"images are {images.dtype}; expected integer levels 0 to {V - 1}")
         if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(images):
             return
-        low, high = (int(bound) for bound in images.long().aminmax())
+        low, high = torch.stack(images.long().aminmax()).tolist()  # the device is asked once
         if low < 0 or high >= V:
             raise ValueError(f"images have levels from {low} to {high}; the model has {V} levels, 0 to {V - 1}")
 

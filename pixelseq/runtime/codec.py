@@ -65,11 +65,12 @@ def _text(values: Any) -> bytes:
 def _first_line(error: Any) -> str:
     first = error.errors(include_url=False)[0]
     where = ".".join(map(str, first["loc"]))
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
 
 
 def _names(values: Any, prefix: str = "") -> set[str]:
     """Gives the dotted names of the fields of nested objects."""
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or not values:
         return {prefix}
     return {name for key, value in values.items() for name in _names(value, f"{prefix}.{key}" if prefix else key)}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -81,11 +84,17 @@ def locked(path: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=0)
     try:
-        with FileLock(path, timeout=0):
-            yield
+        lock.acquire()
     except Timeout:
         raise ValueError(f"another process is at work in {path.parent}") from None
+    except (OSError, NotImplementedError) as error:  # a file system without locks
+        log.warning("%s cannot be locked: %s; start no other process there", path, error)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _to_disk(file: Path) -> None:

@@ -35,7 +35,10 @@ def parse_arguments(arguments: list[str], about: str) -> tuple[str, TrainConfig,
         raise ValueError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
     config = parse_flags(TrainConfig, arguments, PRESETS[preset], about)
     folder = config.out or RUNS / preset
-    begun = read_settings(folder)
+    try:
+        begun = read_settings(folder)
+    except ValueError as error:
+        raise ValueError(f"{error}; choose another folder with `out`") from error
     if begun is None:
         if (folder / CHECKPOINT).exists():
             raise ValueError(f"{folder} already holds a trained model; choose another folder with `out`, or delete it")

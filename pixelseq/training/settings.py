@@ -39,7 +39,7 @@ def read_settings(folder: Path) -> tuple[str, TrainConfig] | None:
             raise ValueError(f"it holds {', '.join(settings)}; expected format_version, preset and config")
         return str(settings["preset"]), from_plain(TrainConfig, settings["config"], "its config")
     except ValueError as error:
-        raise ValueError(f"{path} cannot be read: {error}; choose another folder with `out`") from error
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def check_agreement(asked: TrainConfig, begun: TrainConfig, folder: Path) -> None:

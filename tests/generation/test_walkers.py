@@ -142,6 +142,48 @@ def test_one_captured_pixel_serves_all_columns_and_later_calls(monkeypatch: pyte
     assert len(captured) == 4
 
 
+@pytest.mark.parametrize("width", [1, 2])
+def test_a_capture_that_failed_is_made_again(width: int) -> None:
+    model = small_model(2.0)
+    fail = True
+
+    def capture(function: Callable[[], None]) -> Callable[[], None]:
+        if fail:
+            function()  # as before a capture, to set libraries up
+            raise RuntimeError("no capture")
+        return recorded(function)
+
+    graphs = GraphWalker(model, model.init_state(2, width), capture)
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="no capture"):
+            graphs.walk(Stretch(torch.zeros(2, width, 1, dtype=torch.float64)))
+    fail = False
+    steps = StepWalker(model, model.init_state(2, width))
+    noise = Noise(1, range(2), torch.device("cpu"))
+    for _ in range(3):
+        stretch = Stretch(noise.row(width, 1))
+        for found, expected in zip(graphs.walk(stretch), steps.walk(stretch), strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_graphs_serve_every_mode_and_see_buffers_that_moved() -> None:
+    model = small_model(2.0, levels=4)
+    uniform = torch.rand(1, 3, 1, dtype=torch.float64)
+
+    def replayed() -> tuple[torch.Tensor, torch.Tensor]:
+        return GraphWalker(model, model.init_state(1, 3), recorded).walk(Stretch(uniform))
+
+    with torch.inference_mode():
+        found = replayed()
+    for _ in range(2):
+        for one, other in zip(replayed(), found, strict=True):
+            assert torch.equal(one, other)
+    model.pixels.table = 2 * model.pixels.table
+    expected = StepWalker(model, model.init_state(1, 3)).walk(Stretch(uniform))
+    for one, other in zip(replayed(), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.parametrize("scored", [False, True])
 def test_what_is_captured_of_a_pixel_is_all_that_it_needs(scored: bool) -> None:
     N, H, W = 2, 3, 3

@@ -58,7 +58,7 @@ def test_round_trip_through_text(value: Outer) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"inner": {"count": -1}}, "inner: Value error, count is -1"),
+        ({"inner": {"count": -1}}, "inner: count is -1"),
         ({"inner": {"count": 1.5}}, "inner.count: Input should be a valid integer"),
         ({"inner": {"count": True}}, "inner.count: Input should be a valid integer"),
         ({"inner": None}, "inner: "),
@@ -68,7 +68,8 @@ def test_round_trip_through_text(value: Outer) -> None:
         ({"kind": "other"}, "kind: Input should be 'this' or 'that'"),
         ({"on": 1}, "on: Input should be a valid boolean"),
         ({"more": 1}, "unknown or missing: more"),
-        ({"inner": {}}, "unknown or missing: inner.count"),
+        ({"more": {}}, "unknown or missing: more"),
+        ({"inner": {}}, "unknown or missing: inner, inner.count"),
     ],
     ids=str,
 )

@@ -176,8 +176,19 @@ def test_evaluation_takes_the_data_of_the_run(tmp_path: Path, few_steps: list[st
     result, run = (json.loads(text.splitlines()[-1]) for text in (found.stdout, done.stdout))
     assert result["data"] == "pictures"
     assert round(result["bits_per_dim"], 4) == run["test_bits_per_dim"]
+    inside = in_process(tmp_path, "train/evaluate.py", "--checkpoint", "runs/own/checkpoint")
+    assert inside.stdout == found.stdout
+    other = in_process(tmp_path, "train/evaluate.py", "--data", "digits", "--levels", 8)
+    assert json.loads(other.stdout.splitlines()[-1])["data"] == "digits"
     other = in_process(tmp_path, "train/evaluate.py", "--data", "digits")
-    assert other.returncode == 0, other.stderr  # quantised as the run's pictures were
-    other = in_process(tmp_path, "train/evaluate.py", "--data", "digits", "--levels", 9)
-    expected = "digits has 1 channel of 9 ordinal levels, the model 1 channel of 8 ordinal levels: choose --channels"
+    expected = "digits has 1 channel of 17 ordinal levels, the model 1 channel of 8 ordinal levels: choose --channels"
     assert (other.returncode, other.stderr) == (2, f"error: {expected} and --levels\n")
+    settings = tmp_path / "runs/own/training.json"
+    settings.write_text(settings.read_text().replace('"format_version": 4', '"format_version": 3'))
+    for checkpoint, message in [
+        ("runs/own", "it is of format_version 3; this pixelseq goes on with 4; name the data by --data"),
+        ("mnist-binary", "mnist-binary does not say what it was trained on; name the data by --data"),
+    ]:
+        done = in_process(tmp_path, "train/evaluate.py", "--checkpoint", checkpoint)
+        assert done.returncode == 2
+        assert done.stderr.endswith(f"{message}\n")

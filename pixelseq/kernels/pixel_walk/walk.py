@@ -84,10 +84,9 @@ def walk(
     """
     F, C, V, width = net[layout.STREAM], net[layout.COLOURS], net[layout.LEVELS], net[layout.WIDTH]
     conv, K, R, X = net[layout.FIRST], net[layout.KERNEL], net[layout.ROWS], net[layout.INPUTS]
-    mixtures, size = net[layout.MIXTURES], net[layout.SCRATCH]
+    window, mixtures, size = net[layout.WINDOW], net[layout.MIXTURES], net[layout.SCRATCH]
     N, W = known.shape
     Q = table.shape[1]
-    padded = width + 1 + 2 * (K // 2)
     for b in prange(N):
         s = state[b]
         x = features[b]
@@ -96,13 +95,13 @@ def walk(
         earlier = np.zeros(C * Q, weights.dtype)
         for n in range(W + (first_column + W == width)):
             column = first_column + n
-            masked_conv(x, ZERO, s, ZERO, padded, X, R, K, K // 2, column, weights, conv, F)
+            masked_conv(x, ZERO, s, ZERO, window, X, R, K, K // 2, column, weights, conv, F)
             for k in range(len(blocks)):
                 layer(blocks[k], weights, s, column, x, scratch)
                 add_projection(blocks[k], weights, x, scratch)
             if column == width:  # the empty one
                 break
-            pixel = ((R - 1) * padded + column + K // 2) * X
+            pixel = ((R - 1) * window + column + K // 2) * X
             for c in range(C):
                 if known[b, n] and not scored:
                     level = given[b, n, c]
@@ -137,6 +136,6 @@ def walk(
                     s[pixel + c * Q + q] = table[level, q]
             s[pixel + C * Q] = 1.0  # inside the image
         if first_column + W == width:
-            shift_rows(s, ZERO, padded, X, R)
+            shift_rows(s, ZERO, window, X, R)
             for k in range(len(blocks)):
                 layer(blocks[k], weights, s, width + 1, x, scratch)
