@@ -64,7 +64,7 @@ def write_own_images(folder: Path) -> None:
 @pytest.mark.slow
 def test_commands_run_as_they_stand(tmp_path: Path) -> None:
     assert sum(OWN in command for command in runnable()) == 3
-    assert all(blocks(page, "python") for page in ("README.md", "pixelseq/data/README.md"))
+    assert all(blocks(page, "python") for page in ("README.md", "sample/README.md", "pixelseq/data/README.md"))
     results = run_all(tmp_path)
     digits, columns = (results[f"python train/run.py{preset}"] for preset in ("", " digit_columns"))
     assert digits["test_bits_per_dim"] < 1.75
@@ -86,6 +86,11 @@ def test_a_module_that_a_page_names_exists(page: str) -> None:
     prose = re.sub(r"```.*?```", "", (ROOT / page).read_text(), flags=re.DOTALL)
     for name in re.findall(r"`([\w/]+\.py)`", prose):
         assert any((folder / name).exists() for folder in folders), name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_figure_is_left_open(page: str) -> None:
+    assert not re.search(r"\b(TRAINING|SAMPLING|PARTICLES|TODO|DIFF)\b", (ROOT / page).read_text())
 
 
 def test_the_first_page_is_short() -> None:

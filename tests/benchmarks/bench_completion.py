@@ -27,7 +27,7 @@ import tyro
 from torch import Tensor
 
 from pixelseq import PixelRNN, complete, log_known
-from pixelseq.data import load
+from pixelseq.data import Images, load
 from pixelseq.imaging.levels import quantise
 from pixelseq.imaging.pictures import completion_sheet, save_png
 from pixelseq.runtime.scripts import one_line_errors, set_up_torch
@@ -74,7 +74,7 @@ def main(arguments: Arguments) -> None:
     print(f"{len(test)} images of {list(test.shape[1:])}, {levels} levels, {float(each.mean()):.2f} nats an image")
     results = {}
     shown = torch.linspace(0, len(test) - 1, min(PICTURED, len(test))).long()
-    for name, known in masks(*test.shape[2:], arguments.seed).items():
+    for name, known in masks(test.shape[2], test.shape[3], arguments.seed).items():
         missing = int((~known).sum())
         of_mean = -frequencies.log().gather(0, test).sum(1)  # over colours, [N, H, W]
         result = {
@@ -131,6 +131,7 @@ def read(data: Path | None, levels: int) -> tuple[Tensor, Tensor]:
     """Training and test images [N, C, H, W], in the levels of the model."""
     if data is None:
         digits = load("digits")
+        assert isinstance(digits.train, Images)
         return torch.stack(list(digits.train)).long(), torch.stack(list(digits.test)).long()
     splits = []
     for split in ("train", "test"):

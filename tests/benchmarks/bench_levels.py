@@ -49,8 +49,8 @@ class Seen:
 
     def __init__(self, maps: Sequence[Map], levels: int) -> None:
         self.rows = {row.tobytes() for tiles in maps for row in tiles}
-        self.beside = sum(pair_counts(tiles, levels) for tiles in maps) > 0  # [V, V], left and right
-        self.below = sum(pair_counts(tiles.T, levels) for tiles in maps) > 0  # [V, V], upper and lower
+        self.beside = np.sum([pair_counts(tiles, levels) for tiles in maps], axis=0) > 0  # [V, V], left and right
+        self.below = np.sum([pair_counts(tiles.T, levels) for tiles in maps], axis=0) > 0  # [V, V], upper and lower
 
     def new_rows(self, maps: Sequence[Map]) -> float:
         """Share of the maps' rows that occur in no training map."""
@@ -77,7 +77,7 @@ def chain(maps: Sequence[Map], levels: int, height: int, width: int, random: np.
     """
     first = np.bincount(np.concatenate([tiles[:, 0] for tiles in maps]), minlength=levels)
     anywhere = np.bincount(np.concatenate([tiles.ravel() for tiles in maps]), minlength=levels)
-    following = sum(pair_counts(tiles, levels) for tiles in maps)
+    following = np.sum([pair_counts(tiles, levels) for tiles in maps], axis=0)
     following = np.where(following.sum(1, keepdims=True) > 0, following, anywhere)
     drawn = np.empty((height, width), np.uint8)
     weights = np.broadcast_to(first, (height, levels))

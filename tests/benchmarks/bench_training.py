@@ -31,7 +31,7 @@ SECONDS = 6.0
 
 def build(block: str, hidden: int) -> tuple[PixelRNN, torch.optim.Optimizer]:
     torch.manual_seed(0)
-    config = ModelConfig(PixelFormat(levels=2), blocks=(block,) * BLOCKS, hidden=hidden, context_blocks=0)  # type: ignore[arg-type]
+    config = ModelConfig(PixelFormat(levels=2), blocks=(block,) * BLOCKS, hidden=hidden, context_blocks=0)
     model = PixelRNN(config)
     return model, torch.optim.AdamW(model.parameters(), fused=True)
 
