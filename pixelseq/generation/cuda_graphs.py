@@ -76,7 +76,7 @@ class PixelGraphs:
     @torch.inference_mode(False)
     @torch.no_grad()
     def walk(self, model: PixelRNN, state: State, stretch: Stretch, capture: Capture) -> tuple[Tensor, Tensor]:
-        """Walks a stretch as `Walker.walk` does, and writes the state."""
+        """Walks a stretch as `Walker.walk` does; `self.state` is then what `state` has to become."""
         columns = slice(state.column, state.column + stretch.uniform.shape[1])
         row_ends = columns.stop == state.width
         if self.replay_pixel is None:

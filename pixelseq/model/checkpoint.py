@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from pixelseq.model.config import ModelConfig
+from pixelseq.model.hub import download
 from pixelseq.runtime.files import atomic_folder
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -112,13 +113,4 @@ def _find(name: str | Path, revision: str | None) -> Path:
     if not hub_id or folder.parent.exists() or hub_id[1] == RUNS.name:
         bundled = ", ".join(sorted(path.name for path in BUNDLED.iterdir()))
         raise FileNotFoundError(f"no checkpoint folder {name}; a model that comes with pixelseq: {bundled}")
-
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(str(name), revision=revision, allow_patterns=[CONFIG, WEIGHTS, CARD]))
-    except Exception as error:  # the hub client raises many unrelated kinds
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise FileNotFoundError(
-            f"no folder {name} here, and the hub did not give a model of that name: {reason}"
-        ) from error
+    return download(str(name), revision, [CONFIG, WEIGHTS, CARD])
