@@ -1,0 +1,54 @@
+"""Files of which one byte was changed: refused in a line, or harmless."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pixelseq.data import DataOptions, load
+from pixelseq.imaging.text import read_legend
+
+
+def damaged_files(folder: Path) -> dict[str, bytes]:
+    """Small files of integers of each kind, by their names."""
+    levels = np.arange(24, dtype=np.uint8).reshape(4, 2, 3) % 5
+    np.save(folder / "a.npy", levels)
+    np.savez(folder / "a.npz", train=levels)
+    np.savez_compressed(folder / "b.npz", train=levels)
+    (folder / "a.jsonl").write_text("\n".join(json.dumps({"tiles": image.tolist()}) for image in levels))
+    return {name: (folder / name).read_bytes() for name in ("a.npy", "a.npz", "b.npz", "a.jsonl")}
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "b.npz", "a.jsonl"])
+def test_a_changed_byte_is_refused_in_a_line_or_harmless(name: str, tmp_path: Path) -> None:
+    content = damaged_files(tmp_path)[name]
+    random = np.random.Generator(np.random.Philox(0))
+    for k in range(8 if name.endswith("l") else 40):
+        changed = bytearray(content)
+        changed[random.integers(len(changed))] = random.integers(256)
+        path = tmp_path / f"{k}{name}"
+        path.write_bytes(changed)
+        try:
+            data = load(DataOptions(str(path), crop="1x1"))
+        except ValueError as error:
+            assert "\n" not in str(error), str(error)  # noqa: PT017
+        else:
+            assert all(int(image.max()) < data.pixel_format.levels for image in data.test)
+
+
+def test_a_legend_with_a_changed_byte_is_refused_in_a_line_or_harmless(tmp_path: Path) -> None:
+    content = json.dumps({"a": {"tiles": ["#", "-", "o"]}}).encode()
+    random = np.random.Generator(np.random.Philox(0))
+    for _ in range(300):
+        changed = bytearray(content)
+        changed[random.integers(len(changed))] = random.integers(256)
+        (tmp_path / "legend.json").write_bytes(changed)
+        try:
+            legend = read_legend(tmp_path / "a.json")
+        except ValueError as error:
+            assert "\n" not in str(error), str(error)  # noqa: PT017
+        else:
+            assert legend is None or len(legend) == 3
