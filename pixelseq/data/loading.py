@@ -57,7 +57,6 @@ def load(options: DataOptions | str, seed: int = 0) -> Dataset:
     else:
         found, options = _decoded(options, seed)
     levels, view = _view(found, options)
-
     legend = found.legend if found.legend is not None and len(found.legend) == levels else None
 
     def seen(images: Images) -> Images:

@@ -80,6 +80,7 @@ def locked(path: Path) -> Iterator[None]:
 
     Raises:
         ValueError: another process holds the lock.
+        PermissionError: the file cannot be written.
     """
     from filelock import FileLock, Timeout
 
@@ -89,6 +90,8 @@ def locked(path: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise ValueError(f"another process is at work in {path.parent}") from None
+    except PermissionError:  # nothing can be written there, with a lock or without
+        raise
     except (OSError, NotImplementedError) as error:  # a file system without locks
         log.warning("%s cannot be locked: %s; start no other process there", path, error)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,19 @@ def test_a_lock_is_held_by_one_process_and_ends_with_it(tmp_path: Path) -> None:
     for _ in range(2):
         with locked(path):
             pass
+
+
+def test_without_locks_it_is_said_and_without_permission_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures: list[OSError] = [OSError(errno.ENOLCK, "No locks available"), PermissionError("not allowed")]
+
+    def fail(_: object) -> None:
+        raise failures.pop(0)
+
+    monkeypatch.setattr("filelock.FileLock.acquire", fail)
+    with locked(tmp_path / "lock"):
+        pass
+    assert f"cannot be locked: [Errno {errno.ENOLCK}] No locks available; start no other process" in caplog.text
+    with pytest.raises(PermissionError, match="not allowed"), locked(tmp_path / "lock"):
+        pass
