@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
 from torch import Tensor
 
-from pixelseq.data.sources import split_of
 from pixelseq.data.store import ORDER, Images, Store, generator
 
 T = TypeVar("T")
@@ -16,6 +16,17 @@ T = TypeVar("T")
 HELD_OUT_SHARE = 0.1
 MAX_HELD_OUT = 10_000
 """The most images of a split that is made."""
+SPLITS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing"),
+}
+
+
+def split_of(name: str) -> str | None:
+    """Gives the split (train, validation or test) that the name of a file, an array or a split contains, if any."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return next((split for word in words for split, names in SPLITS.items() if word in names), None)
 
 
 def named_splits(found: dict[str, T], only: str | None) -> tuple[dict[str, T], list[str]]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pixelseq.data import sources, tables
 from pixelseq.data.cache import Facts, kept
+from pixelseq.data.files import stamp
 from pixelseq.data.options import DataOptions
 from pixelseq.data.splits import named_splits
 from pixelseq.data.store import Images, Store, View
@@ -166,6 +167,4 @@ def _open(options: DataOptions) -> tuple[Any, Any]:
     if files is None:
         raise ValueError(f"`streaming` reads parquet, arrow and JSON files and hub ids; {options.data} is none of them")
     kind, names = files
-    return tables.load_files(kind, names, streaming=True), sources.stamp(
-        [Path(name) for name in chain(*names.values())]
-    )
+    return tables.load_files(kind, names, streaming=True), stamp([Path(name) for name in chain(*names.values())])
