@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pixelseq.generation.completion import complete, log_known
     from pixelseq.generation.options import SamplingOptions
     from pixelseq.generation.sampling import sample, stream
+    from pixelseq.imaging.pictures import to_picture
     from pixelseq.model.config import ModelConfig
     from pixelseq.model.likelihood import Likelihood, evaluate
     from pixelseq.model.pixelrnn import PixelRNN
@@ -30,6 +31,7 @@ __all__ = [
     "log_known",
     "sample",
     "stream",
+    "to_picture",
 ]
 
 _MODULES = {
@@ -44,6 +46,7 @@ _MODULES = {
     "log_known": "generation.completion",
     "sample": "generation.sampling",
     "stream": "generation.sampling",
+    "to_picture": "imaging.pictures",
 }
 
 

@@ -1,9 +1,10 @@
 """Samples images from a trained model, in raster order, of any height and width.
 
-python sample/run.py --checkpoint runs/digits --num 16 --height 40 --width 8 --out samples.png
+python sample/run.py --checkpoint runs/digits --num 16 --height 40 --out samples.png
 
-One file holds all images: a .png is a sheet of them, magnified; a .npy their levels [N, C, H, W]; a .txt one after the
-other, an empty line between. A folder gets one file per image: a .png in its own size, a .npy [C, H, W], a .txt.
+A side that is not given is that of the training images. One file holds all images: a .png is a sheet of them,
+magnified; a .npy their levels [N, C, H, W]; a .txt one after the other, an empty line between. A folder gets one file
+per image: a .png in its own size, a .npy [C, H, W], a .txt.
 
 python sample/run.py --checkpoint runs/digits --num 1 --height 100000 --width 32 --out strip.png
 
@@ -50,10 +51,10 @@ TALL = 4096
 class Arguments:
     """Samples images from a trained model, in raster order, of any height and width."""
 
-    height: int
-    """Rows of each image."""
-    width: int
-    """Columns of each image."""
+    height: int | None = None
+    """Rows of each image; those of a usual training image where none are given."""
+    width: int | None = None
+    """Columns of each image; those of a usual training image where none are given."""
     num: int | None = None
     """Number of images, sampled 256 at a time; 16 where none is given, 1 where they have more than 4096 rows."""
     checkpoint: str | None = None
@@ -82,31 +83,33 @@ def run(arguments: Arguments) -> None:
 
     suffix = f".{arguments.format}"
     out = arguments.out or Path(f"samples{suffix}")
-    num = arguments.num if arguments.num is not None else 1 if arguments.height > TALL else 16
     check_out(out, suffix)
-    for name, value in (("num", num), ("height", arguments.height), ("width", arguments.width)):
-        if value < 1:
+    for name in ("num", "height", "width"):
+        if (value := getattr(arguments, name)) is not None and value < 1:
             raise ValueError(f"`{name}` is {value}; it must be at least 1")
-    if arguments.animate is not None:
-        check_animation(arguments.animate, num, arguments.height, arguments.width)
     process = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)
     check_processes(process.num_processes, "-- sample/run.py")
     device = set_up_torch(alone=process.num_processes == 1)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(device)
+    height, width = size_of(model, arguments)
+    num = arguments.num if arguments.num is not None else 1 if height > TALL else 16
     check_format(model.config.pixel_format, arguments.format, arguments.animate is not None)
+    if arguments.animate is not None:
+        check_animation(arguments.animate, num, height, width)
 
     if num == 1 and out.suffix == ".png" and arguments.animate is None:
         if process.is_main_process:
-            write_strip(model, arguments, out)
+            write_strip(model, height, width, arguments, out)
         return
+    others = other_files(out, [f"{k:05}{suffix}" for k in range(num)])
     kept = []
     with process.split_between_processes(list(range(num))) as share:
         for part in (share[k : k + BATCH] for k in range(0, len(share), BATCH)):
             images = sample(
                 model,
                 len(part),
-                arguments.height,
-                arguments.width,
+                height,
+                width,
                 arguments.seed,
                 arguments.sampling,
                 progress=process.is_main_process,
@@ -122,6 +125,9 @@ def run(arguments: Arguments) -> None:
         if out.suffix == suffix:
             write_all(torch.cat(kept), model.config.pixel_format, out)
         print(f"wrote {num} images to {out}")
+        if others:
+            files = "1 other file" if len(others) == 1 else f"{len(others)} other files"
+            print(f"{out} holds {files}, too, such as {others[0]}; this command did not make them")
         if arguments.animate:
             pictures = frames(torch.cat(kept), model.config.pixel_format, SHEET_COLUMNS)
             save_animation(pictures, arguments.animate)
@@ -130,10 +136,29 @@ def run(arguments: Arguments) -> None:
     process.destroy_process_group()
 
 
-def write_strip(model: PixelRNN, arguments: Arguments, path: Path) -> None:
+def size_of(model: PixelRNN, arguments: Arguments) -> tuple[int, int]:
+    """Gives the rows and columns to draw: those asked for, or those of a usual training image.
+
+    Raises:
+        ValueError: neither is known.
+    """
+    height, width = arguments.height, arguments.width
+    if height is not None and width is not None:
+        return height, width
+    if model.trained_on is None:
+        raise ValueError("the model does not say which size it was trained on; give `height` and `width`")
+    usual_height, usual_width = model.trained_on.size
+    return height or usual_height, width or usual_width
+
+
+def other_files(folder: Path, ours: list[str]) -> list[str]:
+    """Gives the names of the files in a folder, if it is one, that are none of ours."""
+    return sorted(path.name for path in folder.iterdir() if path.name not in ours) if folder.is_dir() else []
+
+
+def write_strip(model: PixelRNN, height: int, width: int, arguments: Arguments, path: Path) -> None:
     """Writes one image as it is drawn; if a signal ends it, the rows drawn by then are kept."""
-    height = arguments.height
-    drawn = islice(stream(model, 1, arguments.width, arguments.seed, arguments.sampling), height)
+    drawn = islice(stream(model, 1, width, arguments.seed, arguments.sampling), height)
 
     def rows() -> Iterator[Tensor]:
         for row in tqdm(drawn, total=height, desc="sampling", unit="row"):

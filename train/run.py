@@ -180,6 +180,7 @@ def train(
                 metrics.write("validation", step, held_out)
                 progress.validation_seconds += time.monotonic() - began
                 if state.note_validation(held_out.bits_per_dim) and main_process:
+                    averaged.trained_on = data.describe().after(step, held_out.nats_per_image, held_out.bits_per_dim)
                     averaged.save_pretrained(folder / CHECKPOINT)
                 progress.end = progress.end or reached(config, held_out, progress)
             if step % LOG_EVERY == 0 or progress.end is not None:

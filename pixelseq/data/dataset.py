@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
 
 from pixelseq.data.store import Images
 from pixelseq.data.streaming import Stream
+from pixelseq.imaging.preprocessing import Preprocessing
+from pixelseq.model.trained_on import TrainedOn
 from pixelseq.pixel_format import PixelFormat
 
 FINGERPRINTED = 2**28
@@ -28,6 +33,17 @@ class Dataset:
     """The name of each label, if labels have names."""
     notes: tuple[str, ...] = ()
     """What was decided for the user, one line per decision."""
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    """What is made of the images besides their channels and levels."""
+
+    def describe(self) -> TrainedOn:
+        """Says what a model that is trained on these images should know of them; a stream's sizes are its test's."""
+        sizes = self.train.sizes if isinstance(self.train, Images) else self.test.sizes
+        # Sizes that occur: the lower one of two medians.
+        median, low, high = np.quantile(sizes, [0.5, 0, 1], axis=0, method="lower").tolist()
+        path = Path(self.name).expanduser()
+        name = path.resolve().name if path.exists() else self.name
+        return TrainedOn(name, tuple(median), tuple(low), tuple(high), self.preprocessing)
 
     def fingerprint(self) -> str:
         """Gives a digest of the number, the sizes and the pixels of the images, without those of a stream."""

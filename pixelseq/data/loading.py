@@ -71,6 +71,7 @@ def load(options: DataOptions | str, seed: int = 0) -> Dataset:
         more_tests={name: seen(images) for name, images in found.more_tests.items()},
         class_names=found.class_names,
         notes=found.notes,
+        preprocessing=options.preprocessing,
     )
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from pixelseq.imaging.preprocessing import Preprocessing
 from pixelseq.pixel_format import Kind
 
 
@@ -73,6 +74,11 @@ class DataOptions:
     def resize_size(self) -> tuple[int, int] | None:
         """The rows and columns of `resize`."""
         return None if self.resize is None else parse_size(self.resize, "resize")
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What is made of the images besides their channels and levels."""
+        return Preprocessing(self.resize_size, self.crop_size, binarize=self.binarize is not None)
 
     def check_no_columns(self) -> None:
         """Raises ValueError if columns are named although the data has none."""

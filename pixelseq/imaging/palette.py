@@ -7,8 +7,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-GAP_COLOUR = (255, 255, 255)
-"""What lies between the pictures of a sheet."""
+GAP_COLOUR = (192, 192, 192)
+"""What lies between the pictures of a sheet: neither white nor black pictures vanish in it."""
+PAPER_COLOUR = (255, 255, 255)
 UNKNOWN_COLOUR = (64, 96, 176)
 """What a partial image shows where it is not known."""
 STEP = 17
@@ -25,7 +26,7 @@ LIGHTNESS_WEIGHT = 2.0
 def palette(levels: int) -> NDArray[np.uint8]:
     """Gives each level the colour that looks least like those before it.
 
-    A level's colour does not depend on how many levels follow it, and differs from the colours of sheets.
+    A level's colour does not depend on how many levels follow it, and differs from paper and from unknown pixels.
 
     Args:
         levels: V, at most 256.
@@ -39,7 +40,7 @@ def palette(levels: int) -> NDArray[np.uint8]:
     inside = (lab[:, 0] > LIGHTNESS[0]) & (lab[:, 0] < LIGHTNESS[1]) & (np.hypot(lab[:, 1], lab[:, 2]) < MAX_CHROMA)
     weights = np.array([LIGHTNESS_WEIGHT, 1, 1])
     candidates, points = candidates[inside], lab[inside] * weights
-    taken = oklab(np.array([GAP_COLOUR, UNKNOWN_COLOUR])) * weights
+    taken = oklab(np.array([PAPER_COLOUR, UNKNOWN_COLOUR])) * weights
     distance = np.linalg.norm(points[:, None] - taken, axis=-1).min(axis=1)  # to the closest colour taken
     chosen = []
     for _ in range(levels):

@@ -25,8 +25,9 @@ READABLE_MODES = {1: ("1", "I;16", "L"), 3: ("RGB",), 4: ("RGBA",)}
 """Modes of pictures that hold images of C colours."""
 PALETTE_MODES = ("RGB", "P")
 """Modes of pictures that hold images of levels without an order."""
-SHEET_CELL = 64
-"""Cells of a contact sheet are magnified to about this many pixels on their shorter side."""
+MIN_CELL, MAX_CELL = 96, 1024
+"""Cells of a contact sheet are magnified to at least so many pixels along their shorter side, unless the longer one
+would then have more than the second number."""
 
 
 def check_pictures(pixel_format: PixelFormat) -> None:
@@ -119,7 +120,10 @@ def levels_of(picture: Image.Image, path: Path, pixel_format: PixelFormat, known
 
 
 def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
-    """Lays pictures of any sizes on one white sheet, magnified by one whole number so that small ones can be seen."""
+    """Lays pictures of any sizes on one gray sheet, magnified by one whole number so that small ones can be seen.
+
+    What is transparent in them is seen over white.
+    """
     widest = max(picture.width for row in rows for picture in row)
     heights = [max(picture.height for picture in row) for row in rows]
     columns = max(len(row) for row in rows)
@@ -128,10 +132,9 @@ def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
     top = gap
     for row, height in zip(rows, heights, strict=True):
         for j, picture in enumerate(row):
-            magnified = picture.convert("RGBA").resize(
-                (picture.width * scale, picture.height * scale), Image.Resampling.NEAREST
-            )
-            sheet.paste(magnified, (gap + j * (widest * scale + gap), top), magnified)
+            seen = over_white(picture)
+            magnified = seen.resize((seen.width * scale, seen.height * scale), Image.Resampling.NEAREST)
+            sheet.paste(magnified, (gap + j * (widest * scale + gap), top))
         top += height * scale + gap
     return sheet
 
@@ -147,16 +150,22 @@ def sheet_size(columns: int, width: int, heights: Sequence[int]) -> tuple[int, i
     Returns:
         The whole number by which pictures are magnified, the pixels between them, and the sheet's width and height.
     """
-    scale = max(1, SHEET_CELL // min(width, *heights))
+    scale = max(1, min(-(-MIN_CELL // min(width, *heights)), MAX_CELL // max(width, *heights)))
     gap = max(2, scale // 2)
     return scale, gap, (columns * (width * scale + gap) + gap, sum(height * scale + gap for height in heights) + gap)
 
 
 def partial_picture(image: Tensor, known: Tensor, pixel_format: PixelFormat) -> Image.Image:
     """Draws an image [C, H, W] as an RGB picture of its own size, blue where `known` [H, W] is False."""
-    picture = to_picture(image, pixel_format).convert("RGB")
+    picture = over_white(to_picture(image, pixel_format))
     picture.paste(UNKNOWN_COLOUR, (0, 0), Image.fromarray((~known.cpu()).numpy().astype(np.uint8) * 255))
     return picture
+
+
+def over_white(picture: Image.Image) -> Image.Image:
+    """Gives a picture as RGB, what is transparent in it over white."""
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
 
 
 def sample_sheet(images: Tensor, pixel_format: PixelFormat, columns: int) -> Image.Image:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError
@@ -11,7 +13,12 @@ from torch import Tensor
 
 from pixelseq.model.config import ModelConfig
 from pixelseq.model.hub import download
+from pixelseq.model.trained_on import TrainedOn
+from pixelseq.runtime.codec import from_plain, read_object, to_plain
 from pixelseq.runtime.files import atomic_folder
+
+FORMAT_VERSION = 5
+"""The version of config.json: 4 had no record of what the model was trained on, 3 no pixel format."""
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 RUNS = Path("runs")
@@ -31,7 +38,9 @@ Trained with pixelseq. Load it with `pixelseq.PixelRNN.from_pretrained(folder)`.
 """
 
 
-def save(folder: Path, config: ModelConfig, weights: dict[str, Tensor], card: str) -> None:
+def save(
+    folder: Path, config: ModelConfig, trained_on: TrainedOn | None, weights: dict[str, Tensor], card: str
+) -> None:
     """Writes a checkpoint folder beside `folder`, then renames it.
 
     Raises:
@@ -41,13 +50,13 @@ def save(folder: Path, config: ModelConfig, weights: dict[str, Tensor], card: st
     if folder.exists() and not _is_ours(folder):
         raise ValueError(f"{folder} exists and holds more than a checkpoint; choose another folder")
     with atomic_folder(folder) as beside:
-        (beside / CONFIG).write_text(config.to_json())
+        (beside / CONFIG).write_text(config_to_json(config, trained_on))
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         (beside / WEIGHTS).write_bytes(safetensors.torch.save(contiguous))
         (beside / CARD).write_text(f"{CARD_HEADING}\n{card.strip()}\n" if card.strip() else CARD_HEADING)
 
 
-def load(name: str | Path, revision: str | None = None) -> tuple[ModelConfig, dict[str, Tensor]]:
+def load(name: str | Path, revision: str | None = None) -> tuple[ModelConfig, TrainedOn | None, dict[str, Tensor]]:
     """Reads the checkpoint that a name stands for (see `PixelRNN.from_pretrained`).
 
     Raises:
@@ -59,13 +68,42 @@ def load(name: str | Path, revision: str | None = None) -> tuple[ModelConfig, di
         if not (folder / file).is_file():
             raise FileNotFoundError(f"{folder} is no checkpoint: it has no {file}")
     try:
-        config = ModelConfig.from_json((folder / CONFIG).read_text())
+        config, trained_on = config_from_json((folder / CONFIG).read_text())
     except (ValueError, TypeError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from error
     try:
-        return config, safetensors.torch.load((folder / WEIGHTS).read_bytes())
+        return config, trained_on, safetensors.torch.load((folder / WEIGHTS).read_bytes())
     except SafetensorError as error:
         raise ValueError(f"{folder / WEIGHTS} is damaged or truncated: {error}") from error
+
+
+def config_to_json(config: ModelConfig, trained_on: TrainedOn | None) -> str:
+    """Writes the text of a config.json."""
+    record = None if trained_on is None else to_plain(trained_on)
+    return json.dumps({"format_version": FORMAT_VERSION, **to_plain(config), "trained_on": record}, indent=2) + "\n"
+
+
+def config_from_json(text: str) -> tuple[ModelConfig, TrainedOn | None]:
+    """Reads what `config_to_json` wrote, now or in format versions 3 and 4.
+
+    Raises:
+        ValueError: the text is not JSON or of another format version, or a field is unknown, missing or invalid.
+    """
+    what = "the configuration"
+    values = read_object(text, what)
+    version = values.pop("format_version", None)
+    if version not in (3, 4, FORMAT_VERSION):
+        raise ValueError(
+            f"{what} has format_version {version!r}; this pixelseq reads 3 to {FORMAT_VERSION}: "
+            "install the version of pixelseq that wrote it"
+        )
+    if version == 3:
+        values = _from_version_3(values)
+    if version == FORMAT_VERSION and "trained_on" not in values:
+        raise ValueError(f"{what}: these fields are unknown or missing: trained_on")
+    record = values.pop("trained_on") if version == FORMAT_VERSION else None
+    trained_on = None if record is None else from_plain(TrainedOn, record, f"{what}'s trained_on")
+    return from_plain(ModelConfig, values, what), trained_on
 
 
 def check_weights(expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
@@ -94,6 +132,15 @@ def newest(runs: Path = RUNS) -> Path:
             f"no trained model below {runs}/; train one (accelerate launch train/run.py) or name one with `checkpoint`"
         )
     return configs[-1].parents[1]
+
+
+def _from_version_3(values: dict[str, Any]) -> dict[str, Any]:
+    """Renames the fields of version 3, which had no pixel format and called the head softmax categorical."""
+    renamed = {"channels": "channels", "levels": "levels", "pixels": "kind", "legend": "legend"}
+    pixel_format = {renamed[name]: values.pop(name) for name in list(values) if name in renamed}
+    if values.get("head") == "categorical":
+        values["head"] = "softmax"
+    return {"pixel_format": pixel_format, **values}
 
 
 def _is_ours(folder: Path) -> bool:

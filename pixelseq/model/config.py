@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from pixelseq.layers import BLOCKS
 from pixelseq.pixel_format import PixelFormat
-from pixelseq.runtime.codec import from_plain, read_object, to_plain
-
-FORMAT_VERSION = 4
 
 HeadName = Literal["softmax", "logistic_mixture"]
 
@@ -71,38 +67,6 @@ class ModelConfig:
     def features(self) -> int:
         """The width of the residual stream: 2h, as in the paper's figure 5."""
         return 2 * self.hidden
-
-    def to_json(self) -> str:
-        """Writes the configuration as text, with the version of its format."""
-        return json.dumps({"format_version": FORMAT_VERSION, **to_plain(self)}, indent=2) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> ModelConfig:
-        """Reads what `to_json` wrote, now or in format version 3.
-
-        Raises:
-            ValueError: the text is not JSON or of another format version, or a field is unknown, missing or invalid.
-        """
-        what = "the configuration"
-        values = read_object(text, what)
-        version = values.pop("format_version", None)
-        if version == 3:
-            values = _from_version_3(values)
-        elif version != FORMAT_VERSION:
-            raise ValueError(
-                f"{what} has format_version {version!r}; this pixelseq reads 3 and {FORMAT_VERSION}: "
-                "install the version of pixelseq that wrote it"
-            )
-        return from_plain(cls, values, what)
-
-
-def _from_version_3(values: dict[str, Any]) -> dict[str, Any]:
-    """Renames the fields of version 3, which had no pixel format and called the head softmax categorical."""
-    renamed = {"channels": "channels", "levels": "levels", "pixels": "kind", "legend": "legend"}
-    pixel_format = {renamed[name]: values.pop(name) for name in list(values) if name in renamed}
-    if values.get("head") == "categorical":
-        values["head"] = "softmax"
-    return {"pixel_format": pixel_format, **values}
 
 
 _MINIMA = {

@@ -25,6 +25,7 @@ from pixelseq.layers import (
 from pixelseq.model import checkpoint
 from pixelseq.model.config import ModelConfig
 from pixelseq.model.state import State
+from pixelseq.model.trained_on import TrainedOn
 
 
 class PixelRNN(nn.Module):
@@ -37,11 +38,16 @@ class PixelRNN(nn.Module):
 
     Args:
         config: the shapes of the model and the format of its images.
+
+    Attributes:
+        config: the configuration that it was built with.
+        trained_on: what it was trained on, where that is known; saved beside the configuration.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.trained_on: TrainedOn | None = None
         self.pixels = PixelEncoding(config.pixel_format)
         self.encoder = ContextEncoder(
             config.pixel_format.channels * self.pixels.features,
@@ -247,7 +253,7 @@ class PixelRNN(nn.Module):
         Raises:
             ValueError: the folder holds something else.
         """
-        checkpoint.save(Path(folder), self.config, self.state_dict(), card)
+        checkpoint.save(Path(folder), self.config, self.trained_on, self.state_dict(), card)
 
     @classmethod
     def from_pretrained(cls, name: str | Path, revision: str | None = None) -> PixelRNN:
@@ -262,8 +268,9 @@ class PixelRNN(nn.Module):
             FileNotFoundError: there is no checkpoint of that name, or a file of it is missing.
             ValueError: a file of the checkpoint does not hold what it should.
         """
-        config, weights = checkpoint.load(name, revision)
+        config, trained_on, weights = checkpoint.load(name, revision)
         model = cls(config)
+        model.trained_on = trained_on
         checkpoint.check_weights(model.state_dict(), weights)
         model.load_state_dict(weights)
         return model.eval()

@@ -27,9 +27,9 @@ def test_an_animation_draws_the_sheet_row_by_row(tmp_path: Path, pixel_format: P
             animation.seek(shown)
             frame = np.array(animation.convert("RGB"))
             assert animation.info["duration"] == (LAST_FRAME_MS if shown == 4 else FRAME_MS)
-            drawn, rest = np.split(frame[8:72], [16 * shown])  # the first row of the sheet, magnified by 16
-            assert np.array_equal(drawn, sheet[8 : 8 + 16 * shown])
-            assert (rest[:, 8 : 8 + 128] == UNKNOWN_COLOUR).all()
+            drawn, rest = np.split(frame[12:108], [24 * shown])  # the first row of the sheet, magnified by 24
+            assert np.array_equal(drawn, sheet[12 : 12 + 24 * shown])
+            assert (rest[:, 12 : 12 + 192] == UNKNOWN_COLOUR).all()
 
 
 def test_a_tall_animation_has_few_frames() -> None:

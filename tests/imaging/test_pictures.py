@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pixelseq.imaging.palette import palette
+from pixelseq.imaging.palette import GAP_COLOUR, palette
 from pixelseq.imaging.pictures import (
     check_pictures,
     completion_sheet,
@@ -19,6 +19,7 @@ from pixelseq.imaging.pictures import (
     sample_sheet,
     save_levels,
     save_png,
+    sheet_size,
     to_picture,
 )
 from pixelseq.pixel_format import PixelFormat
@@ -74,18 +75,32 @@ def test_a_shade_of_no_level_is_the_nearest(tmp_path: Path) -> None:
 
 def test_contact_sheet_magnifies_small_pictures() -> None:
     sheet = contact_sheet([[Image.new("L", (8, 8), 0)] * 3, [Image.new("L", (8, 24), 0)]])
-    assert sheet.size == (3 * (64 + 4) + 4, (64 + 4) + (3 * 64 + 4) + 4)
-    assert sheet.getpixel((4, 4)) == (0, 0, 0)
-    assert sheet.getpixel((2, 2)) == (255, 255, 255)
+    assert sheet.size == (3 * (96 + 6) + 6, (96 + 6) + (3 * 96 + 6) + 6)
+    assert sheet.getpixel((6, 6)) == (0, 0, 0)
+    assert sheet.getpixel((2, 2)) == GAP_COLOUR
+
+
+@pytest.mark.parametrize(
+    ("width", "heights", "scale"),
+    [(28, [28], 4), (96, [200], 1), (95, [95], 2), (1, [1], 96), (4, [1000], 1), (2, [200], 5)],
+)
+def test_cells_have_96_pixels_unless_they_would_be_very_long(width: int, heights: list[int], scale: int) -> None:
+    assert sheet_size(1, width, heights)[0] == scale
+
+
+def test_what_is_transparent_is_seen_over_white_in_all_columns() -> None:
+    clear = torch.tensor([200, 0, 0, 0])[:, None, None].expand(4, 2, 2)  # a red that nobody sees
+    sheet = completion_sheet([clear], [torch.ones(2, 2, dtype=torch.bool)], [clear[None]], PixelFormat(4, 256))
+    assert {colour for _, colour in sheet.getcolors()} == {(255, 255, 255), GAP_COLOUR}
 
 
 def test_completion_sheet_shows_the_unknown_part_blue() -> None:
     image, known = torch.zeros(1, 2, 2, dtype=torch.long), torch.tensor([[True, True], [False, False]])
     sheet = completion_sheet([image], [known], [image[None].expand(3, -1, -1, -1)], PixelFormat(levels=2))
-    cell = 2 * 32 + 16
-    assert sheet.width == 5 * cell + 16
-    assert sheet.getpixel((16 + cell + 5, 16 + 5)) == (0, 0, 0)
-    assert sheet.getpixel((16 + cell + 5, 16 + 60)) == (64, 96, 176)
+    cell = 2 * 48 + 24
+    assert sheet.width == 5 * cell + 24
+    assert sheet.getpixel((24 + cell + 5, 24 + 5)) == (0, 0, 0)
+    assert sheet.getpixel((24 + cell + 5, 24 + 90)) == (64, 96, 176)
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
@@ -138,11 +153,11 @@ def test_sheets_show_tiles_in_the_colours_of_the_palette() -> None:
     image = torch.tensor([[[5, 5], [3, 3]]])
     colours = [tuple(colour) for colour in palette(6).tolist()]
     sheet = sample_sheet(image[None], TILES, 1)
-    assert [sheet.getpixel((20, 20)), sheet.getpixel((20, 20 + 32))] == [colours[5], colours[3]]
+    assert [sheet.getpixel((30, 30)), sheet.getpixel((30, 30 + 48))] == [colours[5], colours[3]]
     known = torch.tensor([[True, True], [False, False]])
     sheet = completion_sheet([image], [known], [image[None]], TILES)
-    assert sheet.getpixel((20, 20)) == colours[5]
-    assert sheet.getpixel((20 + 64 + 16, 20 + 32)) == (64, 96, 176)
+    assert sheet.getpixel((30, 30)) == colours[5]
+    assert sheet.getpixel((30 + 96 + 24, 30 + 48)) == (64, 96, 176)
 
 
 def test_arrays_hold_levels_in_the_smallest_integers(tmp_path: Path) -> None:

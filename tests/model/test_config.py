@@ -9,6 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixelseq import ModelConfig, PixelFormat
+from pixelseq.imaging.preprocessing import Preprocessing
+from pixelseq.model.checkpoint import config_from_json, config_to_json
+from pixelseq.model.trained_on import TrainedOn
+from pixelseq.runtime.codec import to_plain
 
 KINDS = st.builds(
     PixelFormat,
@@ -19,6 +23,18 @@ KINDS = st.builds(
     lambda legend: PixelFormat(1, len(legend), "categorical", legend)
 )
 
+SIZES = st.tuples(st.integers(1, 10**6), st.integers(1, 10**6))
+RECORDS = st.builds(
+    TrainedOn,
+    data=st.text(max_size=20),
+    size=SIZES,
+    smallest=SIZES,
+    largest=SIZES,
+    preprocessing=st.builds(Preprocessing, resize=st.none() | SIZES, crop=st.none() | SIZES, binarize=st.booleans()),
+    step=st.none() | st.integers(0, 10**9),
+    validation_bits_per_dim=st.none() | st.floats(0, 1e6),
+)
+
 
 @given(
     KINDS,
@@ -27,13 +43,21 @@ KINDS = st.builds(
     st.sampled_from([3, 5, 7]),
     st.floats(0, 0.99),
     st.booleans(),
+    RECORDS,
 )
 def test_round_trip(
-    pixel_format: PixelFormat, blocks: list[str], hidden: int, kernel: int, dropout: float, mixture: bool
+    pixel_format: PixelFormat,
+    blocks: list[str],
+    hidden: int,
+    kernel: int,
+    dropout: float,
+    mixture: bool,
+    trained_on: TrainedOn,
 ) -> None:
     head = "logistic_mixture" if mixture and pixel_format.ordered else "softmax"
     config = ModelConfig(pixel_format, hidden, tuple(blocks), kernel, dropout=dropout, head=head)  # type: ignore[arg-type]
-    assert ModelConfig.from_json(config.to_json()) == config
+    assert config_from_json(config_to_json(config, None)) == (config, None)
+    assert config_from_json(config_to_json(config, trained_on)) == (config, trained_on)
 
 
 def test_format_version_3_is_read() -> None:
@@ -43,7 +67,13 @@ def test_format_version_3_is_read() -> None:
     expected = ModelConfig(
         PixelFormat(1, 3, "categorical", "#-o"), hidden=16, blocks=("row",), context_blocks=0, dropout=0.05
     )
-    assert ModelConfig.from_json(text) == expected
+    assert config_from_json(text) == (expected, None)
+
+
+def test_format_version_4_is_read() -> None:
+    fields = json.loads(config_to_json(ModelConfig(hidden=7), None))
+    del fields["trained_on"]
+    assert config_from_json(json.dumps(fields | {"format_version": 4})) == (ModelConfig(hidden=7), None)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +97,14 @@ def test_a_field_out_of_range_is_named(fields: dict[str, object], message: str) 
         ModelConfig(**fields)  # type: ignore[arg-type]
 
 
+RECORD = to_plain(TrainedOn("digits", (8, 8), (8, 8), (8, 8)))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"colour": 1}, "unknown or missing: colour"),
-        ({"format_version": 99}, "format_version 99; this pixelseq reads 3 and 4"),
+        ({"format_version": 99}, "format_version 99; this pixelseq reads 3 to 5"),
         ({"format_version": None}, "format_version None"),
         ({"format_version": 2}, "format_version 2"),
         ({"hidden": "many"}, "hidden: Input should be a valid integer"),
@@ -81,21 +114,26 @@ def test_a_field_out_of_range_is_named(fields: dict[str, object], message: str) 
         ({"blocks": ["rows"]}, "'rows'; choose from row, diagonal, conv"),
         ({"pixel_format": {"channels": 1, "levels": 3, "kind": "ordinal"}}, "missing: pixel_format.legend"),
         ({"pixel_format": None}, "pixel_format: Input should be"),
+        ({"trained_on": {"data": "digits"}}, "trained_on: size: Field required"),
+        ({"trained_on": RECORD | {"size": [0, 8]}}, r"size is \(0, 8\); each side must be at least 1"),
+        ({"trained_on": RECORD | {"preprocessing": {"resize": [8, 0], "crop": None, "binarize": False}}}, "resize is"),
+        ({"trained_on": RECORD | {"colour": 1}}, "trained_on: these fields are unknown or missing: colour"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_json_that_is_no_configuration(change: dict[str, object], message: str) -> None:
-    fields = json.loads(ModelConfig().to_json()) | change
+    fields = json.loads(config_to_json(ModelConfig(), None)) | change
     with pytest.raises(ValueError, match=message) as caught:
-        ModelConfig.from_json(json.dumps(fields))
+        config_from_json(json.dumps(fields))
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_key_is_named() -> None:
-    fields = json.loads(ModelConfig().to_json())
-    del fields["hidden"]
-    with pytest.raises(ValueError, match="unknown or missing: hidden"):
-        ModelConfig.from_json(json.dumps(fields))
+@pytest.mark.parametrize("name", ["hidden", "trained_on"])
+def test_a_missing_key_is_named(name: str) -> None:
+    fields = json.loads(config_to_json(ModelConfig(), None))
+    del fields[name]
+    with pytest.raises(ValueError, match=f"unknown or missing: {name}"):
+        config_from_json(json.dumps(fields))
 
 
 NO_OBJECTS = ["{", "[]", "", "3", "[" * 100_000, '{"a":' * 100_000, '{"hidden": ' + "9" * 100_000 + "}"]
@@ -104,4 +142,4 @@ NO_OBJECTS = ["{", "[]", "", "3", "[" * 100_000, '{"a":' * 100_000, '{"hidden": 
 @pytest.mark.parametrize("text", NO_OBJECTS, ids=lambda text: f"{text[:3]}-{len(text)}")
 def test_text_that_is_no_json_object(text: str) -> None:
     with pytest.raises(ValueError, match="the configuration"):
-        ModelConfig.from_json(text)
+        config_from_json(text)

@@ -35,6 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "last_line.json").write_text(done.stdout.splitlines()[-1])
     model = PixelRNN.from_pretrained(folder / "runs/digits")
     model.save_pretrained(folder / "shared/checkpoint")
+    PixelRNN(model.config).save_pretrained(folder / "sizeless")
     for k, image in enumerate(sample(model, 2, 8, 8)):
         save_png(to_picture(image, PixelFormat(levels=17)), folder / "pictures" / f"{k}.png")
     save_png(Image.new("L", (8, 8), 255), folder / "all_known.png")

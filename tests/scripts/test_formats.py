@@ -21,7 +21,7 @@ def test_samples_as_a_sheet_and_as_files(trained: Path) -> None:
     done = in_process(trained, "sample/run.py", "--checkpoint", "runs/digits", *arguments, "--out", "sheet.png")
     assert done.returncode == 0, done.stderr
     with Image.open(trained / "sheet.png") as picture:
-        assert picture.size == (3 * 68 + 4, 164 + 4)
+        assert picture.size == (3 * (96 + 6) + 6, (240 + 6) + 6)
     done = in_process(trained, "sample/run.py", *arguments, "--out", "files")  # the newest run
     assert done.returncode == 0, done.stderr
     model = PixelRNN.from_pretrained(trained / "runs/digits")

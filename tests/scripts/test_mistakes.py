@@ -41,6 +41,10 @@ MISTAKES = {
     "other-preset": (["train/run.py", "photos", "--out", "runs/digits"], "holds a run of preset digits, not photos"),
     "checkpoint-exists": (["train/run.py", "--out", "shared"], "shared already holds a trained model"),
     "no-checkpoint": ([*SAMPLE, "--checkpoint", "runs/digit"], "no checkpoint folder runs/digit"),
+    "no-size": (
+        ["sample/run.py", "--checkpoint", "sizeless", "--out", "new", "--height", "8"],
+        "the model does not say which size it was trained on; give --height and --width",
+    ),
     "num-0": ([*SAMPLE, "--num", "0"], "--num is 0"),
     "height-0": (["sample/run.py", "--height", "0", "--width", "8", "--out", "new"], "height is 0"),
     "width-0": (["sample/run.py", "--height", "8", "--width", "0", "--out", "new"], "width is 0"),

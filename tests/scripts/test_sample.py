@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from helpers import shows
 from PIL import Image
+from running import in_process
 
 from pixelseq import ModelConfig, PixelFormat, PixelRNN, sample
 from pixelseq.imaging.palette import UNKNOWN_COLOUR
@@ -47,6 +48,24 @@ def test_one_picture_is_written_row_by_row_in_its_own_size(folder: Path) -> None
     assert printed == "wrote an image of 5000 rows to one.png\n"
     expected = sample(PixelRNN.from_pretrained(folder / "runs/gray"), 1, 5000, 6, seed=3)
     assert shows(folder / "one.png", expected[0], FORMAT)
+
+
+def test_a_size_that_is_not_given_is_that_of_the_training_images(trained: Path) -> None:
+    for arguments, size in (([], (8, 8)), (["--height", 3], (3, 8)), (["--width", 5], (8, 5))):
+        done = in_process(trained, "sample/run.py", "--num", 2, *arguments, "--out", "sized.npy", "--format", "npy")
+        assert done.returncode == 0, done.stderr
+        assert np.load(trained / "sized.npy").shape == (2, 1, *size)
+
+
+def test_other_files_of_the_folder_are_said(trained: Path) -> None:
+    (trained / "many").mkdir()
+    (trained / "many/00002.png").touch()
+    (trained / "many/thesis.tex").touch()
+    for num, others in ((3, "1 other file, too, such as thesis.tex"), (2, "2 other files, too, such as 00002.png")):
+        done = in_process(trained, "sample/run.py", "--num", num, "--out", "many")
+        assert f"many holds {others}" in done.stdout
+    done = in_process(trained, "sample/run.py", "--num", 2, "--out", "fresh")
+    assert done.stdout == "wrote 2 images to fresh\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
@@ -95,10 +114,10 @@ def test_an_animation_draws_the_sheet_row_by_row(folder: Path) -> None:
         for shown in range(10):
             animation.seek(shown)
             frame = np.array(animation.convert("RGB"))
-            cells = frame[8:-8, 8:-8]  # without the sheet's edge; a row is 16 pixels tall
-            drawn = cells[: 16 * shown]
-            assert np.array_equal(drawn, np.array(expected)[8:-8, 8:-8][: 16 * shown])
-            assert (cells[16 * shown :, :64] == UNKNOWN_COLOUR).all()
+            cells = frame[12:-12, 12:-12]  # without the sheet's edge; a row is 24 pixels tall
+            drawn = cells[: 24 * shown]
+            assert np.array_equal(drawn, np.array(expected)[12:-12, 12:-12][: 24 * shown])
+            assert (cells[24 * shown :, :96] == UNKNOWN_COLOUR).all()
 
 
 def test_a_tall_animation_has_few_frames(folder: Path) -> None:

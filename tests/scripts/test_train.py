@@ -14,6 +14,8 @@ from running import TORCHRUN, in_own_process, in_process
 
 from pixelseq import PixelRNN
 from pixelseq.imaging.pictures import save_png
+from pixelseq.imaging.preprocessing import Preprocessing
+from pixelseq.model.trained_on import TrainedOn
 from pixelseq.training.metrics import read_metrics
 
 
@@ -47,9 +49,12 @@ def test_training_leaves_its_files_and_one_json_line(trained: Path) -> None:
     assert [(line["split"], line["step"]) for line in lines] == [("validation", 3), ("train", 3)]
     assert str(result["test_bits_per_dim"]) in (trained / "runs/digits/checkpoint/README.md").read_text()
     with Image.open(trained / "runs/digits/samples.png") as picture:
-        assert picture.size == (8 * 68 + 4, 8 * 68 + 4)
+        assert picture.size == (8 * 102 + 6, 8 * 102 + 6)
     with Image.open(trained / "runs/digits/tall.png") as picture:
-        assert picture.height == 40 * 8 + 8
+        assert picture.height == 40 * 12 + 12
+    held_out = lines[0]["nats_per_image"], lines[0]["bits_per_dim"]
+    expected = TrainedOn("digits", (8, 8), (8, 8), (8, 8), Preprocessing(), 3, *held_out)
+    assert PixelRNN.from_pretrained(trained / "runs/digits").trained_on == expected
 
 
 def test_columns_train_in_mixed_heights(tmp_path: Path, few_steps: list[str]) -> None:
@@ -60,7 +65,7 @@ def test_columns_train_in_mixed_heights(tmp_path: Path, few_steps: list[str]) ->
     result = json.loads(done.stdout.splitlines()[-1])
     assert {"columns_of_6_bits_per_dim", "columns_of_12_bits_per_dim"} <= result.keys()
     with Image.open(tmp_path / "runs/digit_columns/tall.png") as picture:
-        assert picture.height == 96 * 8 + 8
+        assert picture.height == 96 * 10 + 10
     (events,) = (tmp_path / "runs/digit_columns").rglob("events.out.tfevents.*")
     tags = tags_of(events)
     assert {"train/bits_per_dim", "validation/bits_per_dim"} <= set(tags["scalars"])
