@@ -6,6 +6,7 @@ Names are imported when they are first used.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("pixelseq")
     if name not in _MODULES:
         raise AttributeError(f"module 'pixelseq' has no attribute {name!r}")
     return getattr(import_module(f"pixelseq.{_MODULES[name]}"), name)

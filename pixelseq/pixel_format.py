@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Kind = Literal["ordinal", "categorical"]
+MAX_CHANNELS, MAX_LEVELS = 2**10, 2**16
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,10 @@ class PixelFormat:
     """One character per level, to write images as text (tile maps)."""
 
     def __post_init__(self) -> None:
-        for name, minimum in (("channels", 1), ("levels", 2)):
+        for name, low, high in (("channels", 1, MAX_CHANNELS), ("levels", 2, MAX_LEVELS)):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-                raise ValueError(f"{name} is {value!r}; it must be a whole number of at least {minimum}")
+            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+                raise ValueError(f"{name} is {value!r}; it must be a whole number from {low} to {high}")
         if self.kind not in get_args(Kind):
             raise ValueError(f"kind is {self.kind!r}; choose from {', '.join(get_args(Kind))}")
         if self.legend is not None:

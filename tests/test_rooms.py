@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -80,6 +81,10 @@ def test_nothing_heavy_is_loaded_until_it_is_used() -> None:
     assert not loaded_after("import pixelseq").intersection((*HEAVY, "torch"))
     code = "import pixelseq; [getattr(pixelseq, name) for name in pixelseq.__all__ if name != 'to_picture']"
     assert not loaded_after(code).intersection(HEAVY)  # a picture is Pillow's
+
+
+def test_the_package_says_its_version() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", pixelseq.__version__)
 
 
 @pytest.mark.parametrize("script", ["train/run.py", "train/evaluate.py", "sample/run.py", "sample/complete.py"])

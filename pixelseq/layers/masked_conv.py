@@ -42,11 +42,12 @@ class MaskedConv(CausalLayer):
         self.kernel = kernel
         self.rows = kernel // 2 + 1 if rows is None else rows
         mask = torch.ones(self.rows, kernel)
-        mask[-1, kernel // 2 + (mask_type == "B") :] = 0
+        last = kernel // 2 + (mask_type == "B")  # what the last row sees
+        mask[-1, last:] = 0
         self.register_buffer("mask", mask, persistent=False)
         self.weight = nn.Parameter(torch.empty(out_features, in_features, self.rows, kernel))
         self.bias = nn.Parameter(torch.zeros(out_features))
-        nn.init.normal_(self.weight, std=1 / math.sqrt(max(1, int(mask.sum())) * in_features))
+        nn.init.normal_(self.weight, std=1 / math.sqrt(max(1, (self.rows - 1) * kernel + last) * in_features))
 
     @property
     def masked_parameters(self) -> int:

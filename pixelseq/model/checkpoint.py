@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ from pixelseq.runtime.codec import from_plain, read_object, to_plain
 from pixelseq.runtime.files import atomic_folder
 
 FORMAT_VERSION = 5
-"""The version of config.json: 4 had no record of what the model was trained on, 3 no pixel format."""
+"""The version of config.json: 4 had no digest of the weights and no record of what they were trained on, 3 no pixel
+format."""
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 RUNS = Path("runs")
@@ -27,6 +30,8 @@ CHECKPOINT = "checkpoint"
 """The name of the checkpoint folder inside a run's folder."""
 BUNDLED = Path(__file__).parents[1] / "weights"
 """The folder of the models that come with the package, with one checkpoint folder per model."""
+
+log = logging.getLogger(__name__)
 
 CARD_HEADING = """---
 library_name: pixelseq
@@ -50,9 +55,9 @@ def save(
     if folder.exists() and not _is_ours(folder):
         raise ValueError(f"{folder} exists and holds more than a checkpoint; choose another folder")
     with atomic_folder(folder) as beside:
-        (beside / CONFIG).write_text(config_to_json(config, trained_on))
-        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-        (beside / WEIGHTS).write_bytes(safetensors.torch.save(contiguous))
+        content = safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
+        (beside / WEIGHTS).write_bytes(content)
+        (beside / CONFIG).write_text(config_to_json(config, trained_on, hashlib.sha256(content).hexdigest()))
         (beside / CARD).write_text(f"{CARD_HEADING}\n{card.strip()}\n" if card.strip() else CARD_HEADING)
 
 
@@ -68,23 +73,28 @@ def load(name: str | Path, revision: str | None = None) -> tuple[ModelConfig, Tr
         if not (folder / file).is_file():
             raise FileNotFoundError(f"{folder} is no checkpoint: it has no {file}")
     try:
-        config, trained_on = config_from_json((folder / CONFIG).read_text())
+        config, trained_on, digest = config_from_json((folder / CONFIG).read_text())
     except (ValueError, TypeError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from error
+    content = (folder / WEIGHTS).read_bytes()
+    if digest is None:
+        log.warning("%s is of an older pixelseq, without a digest: damage of its weights would not be seen", folder)
+    elif digest != hashlib.sha256(content).hexdigest():
+        raise ValueError(f"{folder / WEIGHTS} is damaged or truncated: it has not the digest that {CONFIG} has for it")
     try:
-        return config, trained_on, safetensors.torch.load((folder / WEIGHTS).read_bytes())
+        return config, trained_on, safetensors.torch.load(content)
     except SafetensorError as error:
         raise ValueError(f"{folder / WEIGHTS} is damaged or truncated: {error}") from error
 
 
-def config_to_json(config: ModelConfig, trained_on: TrainedOn | None) -> str:
-    """Writes the text of a config.json."""
-    record = None if trained_on is None else to_plain(trained_on)
-    return json.dumps({"format_version": FORMAT_VERSION, **to_plain(config), "trained_on": record}, indent=2) + "\n"
+def config_to_json(config: ModelConfig, trained_on: TrainedOn | None, digest: str) -> str:
+    """Writes the text of a config.json; `digest` is the SHA-256 of the weights' file."""
+    more = {"trained_on": None if trained_on is None else to_plain(trained_on), "sha256": digest}
+    return json.dumps({"format_version": FORMAT_VERSION, **to_plain(config), **more}, indent=2) + "\n"
 
 
-def config_from_json(text: str) -> tuple[ModelConfig, TrainedOn | None]:
-    """Reads what `config_to_json` wrote, now or in format versions 3 and 4.
+def config_from_json(text: str) -> tuple[ModelConfig, TrainedOn | None, str | None]:
+    """Reads what `config_to_json` wrote, now or in format versions 3 and 4, which have no record and no digest.
 
     Raises:
         ValueError: the text is not JSON or of another format version, or a field is unknown, missing or invalid.
@@ -99,11 +109,15 @@ def config_from_json(text: str) -> tuple[ModelConfig, TrainedOn | None]:
         )
     if version == 3:
         values = _from_version_3(values)
-    if version == FORMAT_VERSION and "trained_on" not in values:
-        raise ValueError(f"{what}: these fields are unknown or missing: trained_on")
-    record = values.pop("trained_on") if version == FORMAT_VERSION else None
+    record = digest = None
+    if version == FORMAT_VERSION:
+        if missing := sorted({"trained_on", "sha256"} - values.keys()):
+            raise ValueError(f"{what}: these fields are unknown or missing: {', '.join(missing)}")
+        record, digest = values.pop("trained_on"), values.pop("sha256")
+        if not isinstance(digest, str):
+            raise ValueError(f"{what}: sha256 is {digest!r}; expected a text")
     trained_on = None if record is None else from_plain(TrainedOn, record, f"{what}'s trained_on")
-    return from_plain(ModelConfig, values, what), trained_on
+    return from_plain(ModelConfig, values, what), trained_on, digest
 
 
 def check_weights(expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:

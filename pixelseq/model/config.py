@@ -44,10 +44,12 @@ class ModelConfig:
         object.__setattr__(self, "blocks", tuple(self.blocks))
         if not isinstance(self.pixel_format, PixelFormat):
             raise ValueError(f"ModelConfig.pixel_format is {self.pixel_format!r}; expected a PixelFormat")
-        for name, minimum in _MINIMA.items():
+        for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-                raise ValueError(f"ModelConfig.{name} is {value!r}; it must be a whole number of at least {minimum}")
+            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+                raise ValueError(f"ModelConfig.{name} is {value!r}; it must be a whole number from {low} to {high}")
+        if len(self.blocks) > MAX_BLOCKS:
+            raise ValueError(f"ModelConfig.blocks has {len(self.blocks)} names; at most {MAX_BLOCKS} are expected")
         if self.context_kernel % 2 == 0:
             raise ValueError(f"ModelConfig.context_kernel is {self.context_kernel}; it must be odd")
         if self.head not in get_args(HeadName):
@@ -69,10 +71,12 @@ class ModelConfig:
         return 2 * self.hidden
 
 
-_MINIMA = {
-    "hidden": 1,
-    "context_kernel": 3,
-    "context_blocks": 0,
-    "head_features": 1,
-    "mixtures": 1,
+MAX_BLOCKS = 1024
+_RANGES = {
+    "hidden": (1, 2**16),
+    "context_kernel": (3, 1023),
+    "context_blocks": (0, MAX_BLOCKS),
+    "head_features": (1, 2**16),
+    "mixtures": (1, 2**10),
 }
+"""The values that numbers can have: far beyond what is sensible, and few enough that a damaged file costs no memory."""

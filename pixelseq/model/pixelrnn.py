@@ -256,21 +256,31 @@ class PixelRNN(nn.Module):
         checkpoint.save(Path(folder), self.config, self.trained_on, self.state_dict(), card)
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, revision: str | None = None) -> PixelRNN:
-        """Loads a checkpoint, in evaluation mode on the CPU.
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        revision: str | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> PixelRNN:
+        """Loads a checkpoint, in evaluation mode.
 
         Args:
             name: a checkpoint folder, a run's folder, "mnist-binary" (comes with the package), or a model id
                 "owner/name" on the Hugging Face hub.
             revision: the revision of a model on the hub.
+            device: the device of the weights.
+            dtype: the floating-point type of the weights.
 
         Raises:
             FileNotFoundError: there is no checkpoint of that name, or a file of it is missing.
             ValueError: a file of the checkpoint does not hold what it should.
         """
         config, trained_on, weights = checkpoint.load(name, revision)
+        with torch.device("meta"):  # a configuration that is not the weights' own may ask for any amount of memory
+            checkpoint.check_weights(cls(config).state_dict(), weights)
         model = cls(config)
         model.trained_on = trained_on
-        checkpoint.check_weights(model.state_dict(), weights)
         model.load_state_dict(weights)
-        return model.eval()
+        return model.to(device, dtype).eval()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -130,9 +132,16 @@ def test_an_unknown_key_and_another_version(saved: Path) -> None:
         PixelRNN.from_pretrained(saved)
 
 
+def rewrite(folder: Path, weights: bytes) -> None:
+    """Puts other weights into a checkpoint, with the digest that goes with them."""
+    (folder / "model.safetensors").write_bytes(weights)
+    fields = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(fields | {"sha256": hashlib.sha256(weights).hexdigest()}))
+
+
 def test_weights_of_another_model(saved: Path) -> None:
     def message(weights: dict[str, torch.Tensor]) -> str:
-        (saved / "model.safetensors").write_bytes(safetensors.torch.save(weights))
+        rewrite(saved, safetensors.torch.save(weights))
         with pytest.raises(ValueError, match="the checkpoint's") as error:
             PixelRNN.from_pretrained(saved)
         return str(error.value)
@@ -183,6 +192,7 @@ def test_nothing_is_unpickled(tmp_path: Path, saved: Path) -> None:
     went_off = tmp_path / "went_off"
     for name in ("pytorch_model.bin", "model.pkl", "model.safetensors"):
         (saved / name).write_bytes(pickle.dumps(Bomb(went_off)))
+    rewrite(saved, pickle.dumps(Bomb(went_off)))
     with pytest.raises(ValueError, match="damaged or truncated"):
         PixelRNN.from_pretrained(saved)
     (saved / "model.safetensors").unlink()
@@ -193,16 +203,61 @@ def test_nothing_is_unpickled(tmp_path: Path, saved: Path) -> None:
     assert went_off.exists()  # the pickle was live
 
 
+@pytest.mark.parametrize("length", [0, 5, 200, -10])
+def test_truncated_weights_without_a_digest(saved: Path, length: int) -> None:
+    rewrite(saved, (saved / "model.safetensors").read_bytes()[:length])
+    with pytest.raises(ValueError, match=r"model\.safetensors is damaged or truncated"):
+        PixelRNN.from_pretrained(saved)
+
+
+def test_a_checkpoint_without_a_digest_loads_with_a_line(saved: Path, caplog: pytest.LogCaptureFixture) -> None:
+    expected = PixelRNN.from_pretrained(saved).state_dict()
+    assert not caplog.messages
+    fields = json.loads((saved / "config.json").read_text()) | {"format_version": 4}
+    del fields["sha256"], fields["trained_on"]
+    (saved / "config.json").write_text(json.dumps(fields))
+    found = PixelRNN.from_pretrained(saved).state_dict()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    (line,) = caplog.messages
+    assert "without a digest" in line
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"hidden": 20_000},
+        {"pixel_format": {"channels": 1, "levels": 30_000, "kind": "ordinal", "legend": None}},
+        {"blocks": ["diagonal"] * 1000},
+        {"context_blocks": 1000},
+        {"head_features": 60_000},
+    ],
+    ids=lambda asked: next(iter(asked)),
+)
+def test_a_configuration_that_is_not_the_weights_costs_no_memory(saved: Path, asked: dict[str, object]) -> None:
+    fields = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps(fields | asked))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match="the checkpoint's"):
+        PixelRNN.from_pretrained(saved)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024  # KiB
+
+
+def test_device_and_type(saved: Path) -> None:
+    model = PixelRNN.from_pretrained(saved, device="cpu", dtype=torch.float64)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float64}
+    plain = PixelRNN.from_pretrained(saved)
+    images = torch.randint(3, (2, 1, 4, 5))
+    torch.testing.assert_close(model.nll(images).float(), plain.nll(images))
+
+
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
 def test_a_changed_byte_is_refused_in_a_line_or_harmless(saved: Path, file: str) -> None:
-    """A changed weight is found by no digest yet; whatever loads is a model of the right shapes."""
     content = (saved / file).read_bytes()
-    header = len(content) if file == "config.json" else 8 + int.from_bytes(content[:8], "little")
     random = np.random.Generator(np.random.Philox(0))
     refused = 0
     for _ in range(200):
         changed = bytearray(content)
-        changed[random.integers(header)] = random.integers(256)
+        changed[random.integers(len(content))] ^= 1 << random.integers(8)
         (saved / file).write_bytes(changed)
         try:
             model = PixelRNN.from_pretrained(saved)
@@ -210,6 +265,7 @@ def test_a_changed_byte_is_refused_in_a_line_or_harmless(saved: Path, file: str)
             refused += 1
             assert "\n" not in str(error), str(error)  # noqa: PT017
         else:
+            assert file == "config.json"
             images = torch.zeros(1, model.config.pixel_format.channels, 2, 2, dtype=torch.uint8)
             assert model.nll(images).shape == images.shape
-    assert refused > 100
+    assert refused > 100 if file == "config.json" else refused == 200

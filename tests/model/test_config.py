@@ -56,8 +56,8 @@ def test_round_trip(
 ) -> None:
     head = "logistic_mixture" if mixture and pixel_format.ordered else "softmax"
     config = ModelConfig(pixel_format, hidden, tuple(blocks), kernel, dropout=dropout, head=head)  # type: ignore[arg-type]
-    assert config_from_json(config_to_json(config, None)) == (config, None)
-    assert config_from_json(config_to_json(config, trained_on)) == (config, trained_on)
+    assert config_from_json(config_to_json(config, None, "a1")) == (config, None, "a1")
+    assert config_from_json(config_to_json(config, trained_on, "b2")) == (config, trained_on, "b2")
 
 
 def test_format_version_3_is_read() -> None:
@@ -67,13 +67,13 @@ def test_format_version_3_is_read() -> None:
     expected = ModelConfig(
         PixelFormat(1, 3, "categorical", "#-o"), hidden=16, blocks=("row",), context_blocks=0, dropout=0.05
     )
-    assert config_from_json(text) == (expected, None)
+    assert config_from_json(text) == (expected, None, None)
 
 
 def test_format_version_4_is_read() -> None:
-    fields = json.loads(config_to_json(ModelConfig(hidden=7), None))
-    del fields["trained_on"]
-    assert config_from_json(json.dumps(fields | {"format_version": 4})) == (ModelConfig(hidden=7), None)
+    fields = json.loads(config_to_json(ModelConfig(hidden=7), None, ""))
+    del fields["trained_on"], fields["sha256"]
+    assert config_from_json(json.dumps(fields | {"format_version": 4})) == (ModelConfig(hidden=7), None, None)
 
 
 @pytest.mark.parametrize(
@@ -117,20 +117,28 @@ RECORD = to_plain(TrainedOn("digits", (8, 8), (8, 8), (8, 8)))
         ({"trained_on": {"data": "digits"}}, "trained_on: size: Field required"),
         ({"trained_on": RECORD | {"size": [0, 8]}}, r"size is \(0, 8\); each side must be at least 1"),
         ({"trained_on": RECORD | {"preprocessing": {"resize": [8, 0], "crop": None, "binarize": False}}}, "resize is"),
+        ({"sha256": None}, "sha256 is None; expected a text"),
+        ({"hidden": 65537}, "hidden is 65537; it must be a whole number from 1 to 65536"),
+        ({"context_blocks": 10**7}, "context_blocks is 10000000"),
+        ({"mixtures": 1025}, "mixtures is 1025"),
+        ({"context_kernel": 1025}, "context_kernel is 1025"),
+        ({"blocks": ["row"] * 100_000}, "blocks has 100000 names; at most 1024"),
+        ({"pixel_format": to_plain(PixelFormat()) | {"levels": 65537}}, "levels is 65537"),
+        ({"pixel_format": to_plain(PixelFormat()) | {"channels": 1025}}, "channels is 1025"),
         ({"trained_on": RECORD | {"colour": 1}}, "trained_on: these fields are unknown or missing: colour"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_json_that_is_no_configuration(change: dict[str, object], message: str) -> None:
-    fields = json.loads(config_to_json(ModelConfig(), None)) | change
+    fields = json.loads(config_to_json(ModelConfig(), None, "")) | change
     with pytest.raises(ValueError, match=message) as caught:
         config_from_json(json.dumps(fields))
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["hidden", "trained_on"])
+@pytest.mark.parametrize("name", ["hidden", "trained_on", "sha256"])
 def test_a_missing_key_is_named(name: str) -> None:
-    fields = json.loads(config_to_json(ModelConfig(), None))
+    fields = json.loads(config_to_json(ModelConfig(), None, ""))
     del fields[name]
     with pytest.raises(ValueError, match=f"unknown or missing: {name}"):
         config_from_json(json.dumps(fields))
