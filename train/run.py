@@ -26,7 +26,6 @@ from pixelseq.data.loading import load
 from pixelseq.data.store import Images
 from pixelseq.imaging.pictures import check_pictures, save_png
 from pixelseq.model.checkpoint import CHECKPOINT
-from pixelseq.model.likelihood import Likelihood
 from pixelseq.model.pixelrnn import PixelRNN
 from pixelseq.runtime.files import atomic_write, locked, remove_leftovers
 from pixelseq.runtime.processes import join_processes
@@ -35,14 +34,22 @@ from pixelseq.runtime.signals import Signals, end_with_launcher
 from pixelseq.training.arguments import parse_arguments
 from pixelseq.training.config import TrainConfig
 from pixelseq.training.gradients import backward, evaluate_shared
+from pixelseq.training.limits import expected_steps, learning_rate, limit_reached, plan, plan_note
 from pixelseq.training.metrics import Metrics, draw_curve, progress_bar, read_metrics, track_pictures
-from pixelseq.training.optimisers import build_optimizer, schedule_factor, seed_step, set_learning_rate
+from pixelseq.training.optimisers import build_optimizer, seed_step, set_learning_rate
 from pixelseq.training.pictures import draw_pictures
 from pixelseq.training.presets import PRESETS
 from pixelseq.training.run_state import Progress, RunState
 from pixelseq.training.saved_state import STATES, has_states
-from pixelseq.training.settings import write_settings
-from pixelseq.training.stages import freeze_encoder, stage_images, stage_model, stage_note, start_from
+from pixelseq.training.settings import read_settings, write_settings
+from pixelseq.training.stages import (
+    freeze_encoder,
+    stage_images,
+    stage_model,
+    stage_note,
+    start_from,
+    take_fitting,
+)
 from pixelseq.training.stopping import ADVICE
 
 if TYPE_CHECKING:
@@ -61,11 +68,21 @@ def main(arguments: list[str]) -> None:
     end_with_launcher()
     with one_line_errors():
         preset, config, folder = parse_arguments(arguments, (__doc__ or "").replace("PRESETS", ", ".join(PRESETS)))
-        if not (folder / RESULT).exists():
+        if not (folder / RESULT).exists() or more_is_asked(config, folder):
             run(preset, config, folder)
         elif os.environ.get("RANK", "0") == "0":
-            print(f"{folder} holds the finished run; choose another folder with --out for a new one", file=sys.stderr)
+            print(
+                f"{folder} holds the finished run: raise --steps, --epochs or --minutes to go on with it, or choose "
+                "another folder with --out for a new one",
+                file=sys.stderr,
+            )
             print((folder / RESULT).read_text().strip())
+
+
+def more_is_asked(config: TrainConfig, folder: Path) -> bool:
+    """Tells whether other limits are asked for than those that ended the run in a folder."""
+    begun = read_settings(folder)
+    return begun is not None and dataclasses.replace(config, out=None) != begun[1]
 
 
 def run(preset: str, asked: TrainConfig, folder: Path) -> None:
@@ -99,6 +116,7 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
         if config.track:
             accelerator.init_trackers("pixelseq")
         if main_process:  # once nothing else can be amiss
+            (folder / RESULT).unlink(missing_ok=True)  # it will not be the result of what is asked for now
             write_settings(folder, preset, dataclasses.replace(asked, out=None))
         accelerator.wait_for_everyone()
         progress, stopped_by = train(config, model, data, folder, accelerator)
@@ -126,7 +144,12 @@ def build_model(config: TrainConfig, folder: Path) -> PixelRNN:
     torch.manual_seed(config.seed)
     model = stage_model(config.model, config.stage)
     if config.init_from is not None and not has_states(folder / STATES):
-        start_from(model, config.init_from)
+        if config.stage == "joint":
+            note = take_fitting(model, config.init_from)
+            if os.environ.get("RANK", "0") == "0":
+                print(note, file=sys.stderr)
+        else:
+            start_from(model, config.init_from)
     if config.freeze_encoder:
         freeze_encoder(model)
     return model
@@ -145,8 +168,15 @@ def train(
     state = RunState(accelerator, model, optimizer, config.ema_decay, config.compile)
     state.resume(folder / STATES, data)
     progress = state.progress
-    if main_process and config.stage != "joint":
-        print(stage_note(model, config.stage), file=sys.stderr)
+    if progress.end is not None:  # other limits may be asked for now
+        progress.end = limit_reached(config, progress, progress.seconds)
+    if main_process:
+        begun_as = stage_note(model, config.stage) if config.stage != "joint" else None
+        ended = progress.end and f"the run has ended by {progress.end} after step {progress.step}; raise it to go on"
+        for note in (begun_as, ended or plan_note(config, progress)):
+            if note:
+                print(note, file=sys.stderr)
+    progress.plan = plan(config)
     batches = training_batches(
         data.train, config.batch_size, config.seed, config.batch_pixels, start=progress.step, rank=rank, world=world
     )
@@ -157,20 +187,18 @@ def train(
     ):
         while progress.end is None:
             seed_step(config.seed, progress.step, rank)
-            factor = schedule_factor(config.schedule, progress.step, config.warmup, config.steps)
-            set_learning_rate(optimizer, config.learning_rate * factor)
-            late = config.minutes is not None and metrics.seconds > 60 * config.minutes
-            sums, (interrupted, late) = backward(
-                accelerator, state.network, next(batches), config.accumulate, (signals.received is not None, late)
-            )
+            told = signals.received is not None, metrics.seconds
+            sums, (signalled, seconds) = backward(accelerator, state.network, next(batches), config.accumulate, told)
             # Several processes heed a signal together, one step later.
-            interrupted = interrupted or (world == 1 and signals.received is not None)
+            interrupted = signalled > 0 or (world == 1 and signals.received is not None)
+            rate = learning_rate(config, progress.step, seconds)
+            set_learning_rate(optimizer, rate)
             state.step(sums, float(accelerator.clip_grad_norm_(state.network.parameters(), config.clip_norm)))
             step = progress.step
+            bar.total = expected_steps(config, step, seconds)
             bar.update()
 
-            if step >= config.steps or late:
-                progress.end = "--steps" if step >= config.steps else "--minutes"
+            progress.end = limit_reached(config, progress, seconds)
             if step % config.validate_every == 0 or progress.end is not None:
                 began = time.monotonic()
                 averaged = state.averaged
@@ -179,14 +207,14 @@ def train(
                     raise ValueError(f"the validation after step {step} is not finite; {ADVICE}")
                 metrics.write("validation", step, held_out)
                 progress.validation_seconds += time.monotonic() - began
-                if state.note_validation(held_out.bits_per_dim) and main_process:
+                if state.note_validation(held_out) and main_process:
                     averaged.trained_on = data.describe().after(step, held_out.nats_per_image, held_out.bits_per_dim)
                     averaged.save_pretrained(folder / CHECKPOINT)
-                progress.end = progress.end or reached(config, held_out, progress)
+                progress.end = progress.end or limit_reached(config, progress, seconds)
             if step % LOG_EVERY == 0 or progress.end is not None:
                 seen = state.close_window()
                 if seen.images:  # none where every step was left out
-                    metrics.write("train", step, seen, learning_rate=config.learning_rate * factor)
+                    metrics.write("train", step, seen, learning_rate=rate)
                     held = "" if progress.best is None else f", best validation {progress.best:.3f}"
                     bar.set_postfix_str(f"nats {seen.nats_per_image:.2f}, bits/dim {seen.bits_per_dim:.3f}{held}")
             if step % config.save_every == 0 or progress.end is not None or interrupted:
@@ -194,17 +222,6 @@ def train(
             if interrupted and progress.end is None:
                 return progress, signals.received.name if signals.received else "a signal to another process"
     return progress, None
-
-
-def reached(config: TrainConfig, held_out: Likelihood, progress: Progress) -> str | None:
-    """Gives the flag by which a validation ends the run, if any."""
-    if config.target_bits_per_dim is not None and held_out.bits_per_dim <= config.target_bits_per_dim:
-        return "--target-bits-per-dim"
-    if config.target_nats is not None and held_out.nats_per_image <= config.target_nats:
-        return "--target-nats"
-    if config.patience is not None and progress.without_gain >= config.patience:
-        return "--patience"
-    return None
 
 
 def finish(config: TrainConfig, data: Dataset, folder: Path, accelerator: Accelerator, progress: Progress) -> None:

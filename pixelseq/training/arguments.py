@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import tyro
@@ -11,6 +12,7 @@ from pixelseq.model.checkpoint import CHECKPOINT, RUNS
 from pixelseq.pixel_format import PixelFormat
 from pixelseq.runtime.scripts import parse_flags
 from pixelseq.training.config import TrainConfig
+from pixelseq.training.limits import LIMITS
 from pixelseq.training.presets import PRESETS
 from pixelseq.training.saved_state import STATES, has_states
 from pixelseq.training.settings import check_agreement, read_settings
@@ -40,6 +42,8 @@ def parse_arguments(arguments: list[str], about: str) -> tuple[str, TrainConfig,
     except ValueError as error:
         raise ValueError(f"{error}; choose another folder with `out`") from error
     if begun is None:
+        if gives(arguments, "minutes") and not gives(arguments, "steps", "epochs"):
+            config = dataclasses.replace(config, steps=None)
         if (folder / CHECKPOINT).exists():
             raise ValueError(f"{folder} already holds a trained model; choose another folder with `out`, or delete it")
         return preset, config, folder
@@ -48,6 +52,13 @@ def parse_arguments(arguments: list[str], about: str) -> tuple[str, TrainConfig,
         raise ValueError(f"{folder} holds a run of preset {begun_preset}, not {preset}; choose another with `out`")
     # Flags that are not given again count as they did before. Until its first state a run can be begun otherwise.
     config = parse_flags(TrainConfig, arguments, begun_config)
+    if gives(arguments, "steps"):
+        config = dataclasses.replace(config, epochs=None)
     if has_states(folder / STATES):
-        check_agreement(config, begun_config, folder)
+        check_agreement(config, begun_config, folder, but=LIMITS)
     return preset, config, folder
+
+
+def gives(arguments: list[str], *names: str) -> bool:
+    """Tells whether a command line gives one of the flags."""
+    return any(argument.split("=")[0] in {f"--{name}" for name in names} for argument in arguments)

@@ -22,17 +22,19 @@ class TrainConfig:
     """encoder: train the context encoder and the head alone; recurrent: start from such a run (--init-from) and train
     the blocks; joint: train everything at once."""
     init_from: str | None = None
-    """Run, checkpoint folder or hub id whose encoder and head the run starts from."""
+    """Run, checkpoint folder, hub id or bundled net that the run starts from: stage joint takes whatever has the same
+    shape, the others take encoder and head."""
     freeze_encoder: bool = False
     """Keep the encoder of --init-from as it is."""
     stage_split: bool = False
     """Train the stages encoder and recurrent on different halves of the training images."""
-    steps: int = 3000
-    """Number of optimiser steps; the learning rate is planned for them."""
+    steps: int | None = 3000
+    """Number of optimiser steps; the learning rate is planned for them. None: it is planned for --minutes."""
     epochs: float | None = None
     """Passes over the training images, instead of --steps."""
     minutes: float | None = None
-    """Stop after this many minutes, all starts of the run together."""
+    """Stop after this many minutes, all starts of the run together. Without --steps and --epochs the learning rate
+    follows the clock."""
     target_bits_per_dim: float | None = None
     """Stop when validation reaches this many bits/dim, or fewer."""
     target_nats: float | None = None
@@ -58,7 +60,7 @@ class TrainConfig:
     clip_norm: float = 1.0
     """Largest norm of the gradient of the mean nats per value; a larger gradient is scaled down."""
     ema_decay: float = 0.995
-    """Decay per step of the averaged weights, which are those evaluated and saved."""
+    """Decay per step of the averaged weights, which are those evaluated and saved; it starts low and comes to this."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number type that autocast computes in; float16 needs CUDA."""
     compile: bool = False
@@ -81,7 +83,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         whole, zero, above = "it must be at least 1", "it must be at least 0", "it must be above 0"
         for name, valid, message in [
-            ("steps", self.steps >= 1, whole),
+            ("steps", self.steps is None or self.steps >= 1, whole),
+            ("steps", (self.steps, self.epochs, self.minutes) != (None, None, None), "give it, `epochs` or `minutes`"),
             ("epochs", self.epochs is None or self.epochs > 0, above),
             ("minutes", self.minutes is None or self.minutes > 0, above),
             ("patience", self.patience is None or self.patience >= 1, whole),

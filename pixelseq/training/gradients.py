@@ -40,8 +40,8 @@ def backward(
     network: nn.Module,
     share: Sequence[Tensor],
     accumulate: int = 1,
-    flags: Sequence[bool] = (),
-) -> tuple[Tensor, list[bool]]:
+    told: Sequence[float] = (),
+) -> tuple[Tensor, list[float]]:
     """Adds the gradient of the mean nats per value of a batch that all processes share.
 
     The processes tell each other all that they must know in one gather. If the loss of one is not finite, the gradient
@@ -52,11 +52,11 @@ def backward(
         network: an `ImageNats`, prepared by the accelerator.
         share: this process's images of the batch, as levels of any sizes; there may be none.
         accumulate: the number of parts of the share that are taken one after another, to need less memory.
-        flags: the flags of this process, such as that it is to stop.
+        told: what this process tells the others, such as that it is to stop.
 
     Returns:
         sums: [3], float64: nats, images and values of this share.
-        flags: whether each is up on any process.
+        told: the largest that any process has told of each.
 
     Raises:
         ValueError: an image has levels that the model does not have.
@@ -68,8 +68,8 @@ def backward(
     for batch in parts:
         model.check_images(batch.levels)  # still on the CPU
     values = sum(batch.num_values for batch in parts)
-    told = torch.tensor([[values, len(parts), *flags]], dtype=torch.float64, device=accelerator.device)
-    all_values, all_parts, *all_flags = accelerator.gather(told).T.tolist()
+    ours = torch.tensor([[values, len(parts), *told]], dtype=torch.float64, device=accelerator.device)
+    all_values, all_parts, *all_told = accelerator.gather(ours).T.tolist()
     # Processes average their gradients, so each scales its share to the mean over the whole batch.
     scale = accelerator.num_processes / sum(all_values)
     # Sharded weights are gathered for each part: all processes take as many, the last ones with a gradient of 0.
@@ -83,7 +83,7 @@ def backward(
             accelerator.backward(part * (scale + 0 * part.detach()))
         nats += part.detach()
     sums = torch.stack([nats, *nats.new_tensor([len(share), values])])
-    return sums, [any(column) for column in all_flags]
+    return sums, [max(column) for column in all_told]
 
 
 def evaluate_shared(accelerator: Accelerator, model: PixelRNN, images: Images) -> Likelihood:

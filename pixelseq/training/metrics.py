@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
+MARKED = 20
+"""The most points of a curve that are marked: a single one makes no line."""
+
+
 class Metrics:
     """Writes lines to metrics.jsonl, on the main process alone.
 
@@ -61,7 +65,7 @@ class Metrics:
             print(json.dumps(line), file=self.file, flush=True)
 
 
-def progress_bar(steps: int, done: int, accelerator: Accelerator) -> tqdm:
+def progress_bar(steps: int | None, done: int, accelerator: Accelerator) -> tqdm:
     """Makes a bar of the steps, on the main process of each machine; a log file gets fewer updates than a terminal."""
     interval = 0.5 if sys.stderr.isatty() else 10  # seconds
     hidden = not accelerator.is_local_main_process
@@ -84,7 +88,8 @@ def draw_curve(lines: list[dict[str, Any]], path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     for split in dict.fromkeys(line["split"] for line in lines):
         of_split = [line for line in lines if line["split"] == split]
-        axes.plot([line["step"] for line in of_split], [line["bits_per_dim"] for line in of_split], label=split)
+        steps, bits = [line["step"] for line in of_split], [line["bits_per_dim"] for line in of_split]
+        axes.plot(steps, bits, marker="o" if len(of_split) <= MARKED else None, label=split)
     # The first steps are far above the rest; the axis shows what comes after the first tenth.
     late = [line["bits_per_dim"] for line in lines if line["step"] >= lines[-1]["step"] / 10]
     axes.set_ylim(min(late) * 0.98, max(late) * 1.02)

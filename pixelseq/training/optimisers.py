@@ -38,15 +38,22 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
         group["lr"] = learning_rate
 
 
-def schedule_factor(name: str, step: int, warmup: int, steps: int) -> float:
-    """Gives the learning rate's factor at `step`: linear from 0 over `warmup` steps, then a cosine to 0 or constant."""
+def schedule_factor(name: str, step: int, warmup: int, done: float) -> float:
+    """Gives the factor of the learning rate at `step`: linear from 0 over `warmup` steps, then a cosine or constant.
+
+    Args:
+        name: "cosine" or "constant".
+        step: the steps taken.
+        warmup: the steps of the warm-up.
+        done: the part of what comes after the warm-up that is done, 0 to 1; the cosine ends with it.
+    """
     if step < warmup:
         return (step + 1) / warmup
     if name == "constant":
         return 1.0
     if name != "cosine":
         raise ValueError(f"no schedule {name!r}; choose from cosine, constant")
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:

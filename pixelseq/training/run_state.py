@@ -34,6 +34,8 @@ class Progress:
     """The number of images trained on."""
     best: float | None = None
     """The bits/dim of the best validation."""
+    best_nats: float | None = None
+    """Its nats per image."""
     without_gain: int = 0
     """The number of validations since the best one."""
     bad_steps: int = 0
@@ -44,6 +46,8 @@ class Progress:
     """The nats, images and values of each process since the last line of metrics."""
     scaler: dict[str, Any] | None = None
     """The state of the scaler of float16's gradients."""
+    plan: str | None = None
+    """What the learning rate is planned for."""
     end: str | None = None
     """The flag that has ended training; None before its end."""
 
@@ -110,7 +114,7 @@ class RunState:
         if not saved:
             return
         restore_tensors(saved.tensors, self.network, self.average.averaged, self.plain_optimizer)
-        self.average.forget_shards()
+        self.average.note_restored()
         if self.accelerator.scaler is not None and progress.scaler:
             self.accelerator.scaler.load_state_dict(progress.scaler)
         if len(progress.windows) == self.accelerator.num_processes:
@@ -149,13 +153,13 @@ class RunState:
         self.progress.trained += seen.images
         return seen
 
-    def note_validation(self, bits_per_dim: float) -> bool:
+    def note_validation(self, held_out: Likelihood) -> bool:
         """Counts a validation; returns whether it is the best so far."""
         progress = self.progress
         progress.without_gain += 1
-        if progress.best is not None and bits_per_dim >= progress.best:
+        if progress.best is not None and held_out.bits_per_dim >= progress.best:
             return False
-        progress.best, progress.without_gain = bits_per_dim, 0
+        progress.best, progress.best_nats, progress.without_gain = held_out.bits_per_dim, held_out.nats_per_image, 0
         return True
 
     def save(self, folder: Path, seconds: float, keep: int) -> None:

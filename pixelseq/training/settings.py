@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,20 @@ def read_settings(folder: Path) -> tuple[str, TrainConfig] | None:
         raise ValueError(f"{path} cannot be read: {error}") from error
 
 
-def check_agreement(asked: TrainConfig, begun: TrainConfig, folder: Path) -> None:
-    """Raises ValueError, naming the fields, if what is asked for is not what the run was begun with."""
+def check_agreement(asked: TrainConfig, begun: TrainConfig, folder: Path, but: Collection[str] = ()) -> None:
+    """Raises ValueError, naming the fields, if what is asked for is not what the run was begun with.
+
+    Args:
+        asked: the configuration that is asked for.
+        begun: the configuration that the run was begun with.
+        folder: the run's folder, for the message.
+        but: the fields that may differ.
+    """
     wanted, found = _flat(to_plain(asked)), _flat(to_plain(begun))
     differ = [
         f"`{name.removeprefix('images.')}` is {wanted[name]}, the run has {found[name]}"
         for name in wanted
-        if wanted[name] != found[name] and name != "out"
+        if wanted[name] != found[name] and name != "out" and name not in but
     ]
     if differ:
         raise ValueError(f"{folder} holds a run with other settings: {'; '.join(differ)}; choose another with `out`")

@@ -45,6 +45,36 @@ def start_from(model: PixelRNN, name: str | Path) -> None:
     model.load_state_dict(theirs, strict=False)
 
 
+def take_fitting(model: PixelRNN, name: str | Path) -> str:
+    """Copies into `model` every tensor of a trained model that has the same name and shape.
+
+    Args:
+        model: the model that is written to.
+        name: the name of the trained model, as in `PixelRNN.from_pretrained`.
+
+    Returns:
+        What was taken and what was not, in one line.
+
+    Raises:
+        FileNotFoundError: there is no model of that name.
+        ValueError: nothing fits.
+    """
+    theirs, ours = PixelRNN.from_pretrained(name).state_dict(), model.state_dict()
+    fitting = {key: value for key, value in theirs.items() if key in ours and ours[key].shape == value.shape}
+    if not fitting:
+        raise ValueError(f"nothing of {name} has the shapes of this model; choose its `model.hidden`, or another net")
+    model.load_state_dict(fitting, strict=False)
+    parts: dict[str, list[bool]] = {}
+    for key in ours:
+        first, second = key.split(".")[:2]
+        parts.setdefault(f"block {second}" if first == "blocks" else first, []).append(key in fitting)
+    taken = [part for part, fits in parts.items() if all(fits)]
+    partly = [f"{part} in part" for part, fits in parts.items() if any(fits) and not all(fits)]
+    new = [part for part, fits in parts.items() if not any(fits)]
+    rest = f"; new: {', '.join(new)}" if new else ""
+    return f"taken from {name}: {', '.join(taken + partly)}{rest}"
+
+
 def freeze_encoder(model: PixelRNN) -> None:
     """Has training leave the encoder, and how pixels enter it, as they are; the head is trained all the same."""
     model.pixels.requires_grad_(False)

@@ -160,6 +160,67 @@ def test_a_run_stops_by_its_targets(tmp_path: Path, few_steps: list[str]) -> Non
         )
 
 
+def test_a_finished_run_goes_on_with_raised_limits(tmp_path: Path, few_steps: list[str]) -> None:
+    arguments = [*few_steps, "--validate-every", 2, "--warmup", 0]
+    done = in_process(tmp_path, "train/run.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    again = in_process(tmp_path, "train/run.py")
+    assert "holds the finished run: raise --steps" in again.stderr
+    assert again.stdout == done.stdout
+
+    more = in_process(tmp_path, "train/run.py", "--steps", 6)
+    assert more.returncode == 0, more.stderr
+    assert "going on after step 3" in more.stderr
+    said = "the learning rate was planned for 3 steps and now is for 6 steps: after step 3 it is 0.0015"
+    assert said in more.stderr
+    assert json.loads(more.stdout.splitlines()[-1])["steps"] == 6
+    folder = tmp_path / "runs/digits"
+    lines = read_metrics(folder / "metrics.jsonl")
+    assert [line["step"] for line in lines if line["split"] == "validation"] == [2, 3, 4, 6]
+    assert (folder / "result.json").read_text() == more.stdout.splitlines()[-1] + "\n"
+    assert in_process(tmp_path, "train/run.py").stdout.splitlines()[-1] == more.stdout.splitlines()[-1]
+
+    less = in_process(tmp_path, "train/run.py", "--steps", 5)
+    assert "the run has ended by --steps after step 6; raise it to go on" in less.stderr
+    assert json.loads(less.stdout.splitlines()[-1])["steps"] == 6
+    by_the_clock = in_process(tmp_path, "train/run.py", "--steps", 9, "--minutes", 0.000001)
+    assert "the run has ended by --minutes after step 6" in by_the_clock.stderr  # which are over
+    assert json.loads(by_the_clock.stdout.splitlines()[-1])["steps"] == 6
+    assert in_process(tmp_path, "train/run.py", "--batch-size", 4).returncode == 2
+
+
+def test_a_run_that_lost_patience_goes_on_with_more(tmp_path: Path, few_steps: list[str]) -> None:
+    arguments = [*few_steps[2:], "--steps", 40, "--validate-every", 1, "--learning-rate", 3, "--warmup", 0]
+    done = in_process(tmp_path, "train/run.py", *arguments, "--patience", 1)
+    first = json.loads(done.stdout.splitlines()[-1])["steps"]
+    assert first < 40
+    done = in_process(tmp_path, "train/run.py", "--patience", 3)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["steps"] > first
+
+
+def test_minutes_alone_plan_the_learning_rate(tmp_path: Path, few_steps: list[str]) -> None:
+    done = in_process(tmp_path, "train/run.py", *few_steps[2:], "--minutes", 0.02, "--warmup", 0)
+    assert done.returncode == 0, done.stderr
+    assert "the learning rate is planned for 0.02 minutes; it follows the clock" in done.stderr
+    settings = json.loads((tmp_path / "runs/digits/training.json").read_text())
+    assert (settings["config"]["steps"], settings["config"]["minutes"]) == (None, 0.02)
+    rates = [line.get("learning_rate") for line in read_metrics(tmp_path / "runs/digits/metrics.jsonl")]
+    assert rates[-1] < 3e-4  # the cosine has come to its end
+    steps = json.loads(done.stdout.splitlines()[-1])["steps"]
+    done = in_process(tmp_path, "train/run.py", "--minutes", 0.03)
+    assert "was planned for 0.02 minutes and now is for 0.03 minutes" in done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["steps"] > steps
+
+
+def test_a_run_starts_from_a_whole_net(trained: Path, tmp_path: Path, few_steps: list[str]) -> None:
+    done = in_process(tmp_path, "train/run.py", *few_steps[2:], "--steps", 1, "--init-from", trained / "runs/digits")
+    assert done.returncode == 0, done.stderr
+    assert f"taken from {trained / 'runs/digits'}: encoder, block 0, block 1, block 2, block 3, head" in done.stderr
+    taken, fresh = json.loads(done.stdout.splitlines()[-1]), json.loads((trained / "last_line.json").read_text())
+    assert taken["test_bits_per_dim"] < fresh["test_bits_per_dim"] + 0.01  # a step further on
+
+
 def test_evaluation_gives_the_result_of_the_run(trained: Path) -> None:
     done = in_process(trained, "train/evaluate.py", "--checkpoint", "runs/digits")
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 from pixelseq import PixelRNN
-from pixelseq.training.average import WeightAverage
+from pixelseq.training.average import WeightAverage, warm_decay
 
 CPU = torch.device("cpu")
 
@@ -32,16 +32,23 @@ def change(model: PixelRNN, step: int) -> None:
             parameter.mul_(1 + 0.1 * step).add_(0.01)
 
 
-def test_an_average_by_hand() -> None:
+@pytest.mark.parametrize("decay", [0.75, 0.2, 0.0])
+def test_an_average_by_hand(decay: float) -> None:
     model = small_model()
-    average = WeightAverage(model, 0.75, CPU)
-    weights = []
-    for step in range(3):
+    average = WeightAverage(model, decay, CPU)
+    expected = torch.zeros_like(model.head.from_features[0].weight)
+    for step in range(5):
         change(model, step)
         average.update(model)
-        weights.append(model.head.from_features[0].weight.detach().clone())
-    expected = 0.75 * (0.75 * weights[0] + 0.25 * weights[1]) + 0.25 * weights[2]
+        weight = model.head.from_features[0].weight.detach().clone()
+        kept = [0, 2 / 11, 3 / 12, 4 / 13, 5 / 14][step]  # of what was averaged before
+        expected = weight + min(decay, kept) * (expected - weight)
     torch.testing.assert_close(average.put_together().module.head.from_features[0].weight, expected)
+
+
+@pytest.mark.parametrize("averaged", [1, 10, 1000, 10**6])
+def test_the_decay_rises_to_what_was_asked_for(averaged: int) -> None:
+    assert warm_decay(0.995, averaged) == (0.995 if averaged > 1790 else (1 + averaged) / (10 + averaged))
 
 
 @pytest.mark.parametrize("restored_at", [None, 0, 2])
@@ -54,7 +61,7 @@ def test_shards_are_averaged_as_whole_weights_are(one_process: None, restored_at
     for step in range(4):
         if step == restored_at:  # as from a saved state, which holds the whole
             averages[0].put_together()
-            averages[0].forget_shards()
+            averages[0].note_restored()
         for one, average in zip((model, twin), averages, strict=True):
             change(one, step)
             average.update(one)

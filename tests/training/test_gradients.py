@@ -140,10 +140,10 @@ def test_processes_tell_each_other_everything_at_once(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(accelerator, "gather", gather)
     images = ragged(3, 4)
-    sums, flags = backward(accelerator, ImageNats(model), images, flags=(False, False))
+    sums, told_by_all = backward(accelerator, ImageNats(model), images, told=(0, 2.5))
     values = sum(image.numel() for image in images)
-    assert flags == [False, True]
-    assert [tensor.tolist() for tensor in told] == [[[values, 1, 0, 0]]]
+    assert told_by_all == [0, 2.5]
+    assert [tensor.tolist() for tensor in told] == [[[values, 1, 0, 2.5]]]
     assert sums.tolist()[1:] == [3, values]
     found = torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
     model.zero_grad()

@@ -10,11 +10,11 @@ from pixelseq.training.optimisers import build_optimizer, schedule_factor, seed_
 
 
 def test_the_learning_rate_warms_up_and_follows_a_cosine_or_stays() -> None:
-    factors = [schedule_factor("cosine", step, warmup=4, steps=12) for step in range(13)]
+    factors = [schedule_factor("cosine", step, warmup=4, done=(step - 4) / 8) for step in range(13)]
     assert factors[:4] == [0.25, 0.5, 0.75, 1.0]
     assert factors[8] == pytest.approx(0.5)
     assert factors[12] == pytest.approx(0)
-    assert [schedule_factor("constant", step, warmup=2, steps=12) for step in range(4)] == [0.5, 1, 1, 1]
+    assert [schedule_factor("constant", step, warmup=2, done=0.5) for step in range(4)] == [0.5, 1, 1, 1]
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adamw", torch.optim.AdamW), ("rmsprop", torch.optim.RMSprop)])
@@ -44,4 +44,4 @@ def test_unknown_names_are_refused() -> None:
     with pytest.raises(ValueError, match="no optimizer 'sgd'; choose from adamw, rmsprop"):
         build_optimizer("sgd", small_model().parameters(), 0.1, 0.0)
     with pytest.raises(ValueError, match="no schedule 'linear'; choose from cosine, constant"):
-        schedule_factor("linear", 5, warmup=2, steps=9)
+        schedule_factor("linear", 5, warmup=2, done=0.5)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from pixelseq import ModelConfig
+from pixelseq import ModelConfig, PixelFormat, PixelRNN
 from pixelseq.data import load
-from pixelseq.training.stages import freeze_encoder, stage_images, stage_model, start_from
+from pixelseq.training.stages import freeze_encoder, stage_images, stage_model, start_from, take_fitting
 
 
 def test_stages_train_their_parts_on_their_halves(tmp_path: Path) -> None:
@@ -39,3 +40,24 @@ def test_stages_train_their_parts_on_their_halves(tmp_path: Path) -> None:
     assert abs(len(first) - len(second)) <= 1
     assert sorted([*first.indices, *second.indices]) == sorted(images.indices)  # type: ignore[union-attr]
     assert not np.array_equal(first.indices, images.indices[: len(first)])  # type: ignore[union-attr]
+
+
+def test_a_whole_net_is_taken_where_shapes_fit(tmp_path: Path) -> None:
+    config = ModelConfig(PixelFormat(1, 5), hidden=4, blocks=("row", "diagonal"), context_blocks=1)
+    PixelRNN(config).save_pretrained(tmp_path / "old")
+    old = PixelRNN.from_pretrained(tmp_path / "old").state_dict()
+    for change, note in [
+        ({}, "encoder, block 0, block 1, head"),
+        ({"blocks": ("row", "row")}, "encoder, block 0, head, block 1 in part"),
+        ({"blocks": ("row", "diagonal", "row")}, "encoder, block 0, block 1, head; new: block 2"),
+        ({"pixel_format": PixelFormat(1, 6)}, "encoder, block 0, block 1, head in part"),
+        ({"context_blocks": 2}, "block 0, block 1, head, encoder in part"),
+    ]:
+        model = PixelRNN(dataclasses.replace(config, **change))
+        fresh = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        assert take_fitting(model, tmp_path / "old") == f"taken from {tmp_path / 'old'}: {note}"
+        for name, tensor in model.state_dict().items():
+            fits = name in old and old[name].shape == tensor.shape
+            assert torch.equal(tensor, old[name] if fits else fresh[name]), name
+    with pytest.raises(ValueError, match=r"nothing of .* has the shapes of this model"):
+        take_fitting(PixelRNN(ModelConfig(hidden=5, head_features=7, context_kernel=3)), tmp_path / "old")
