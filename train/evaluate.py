@@ -18,6 +18,7 @@ import tyro
 from pixelseq import PixelRNN
 from pixelseq.data import DataOptions, Images, load
 from pixelseq.model.checkpoint import CHECKPOINT, newest
+from pixelseq.runtime.names import as_path
 from pixelseq.runtime.processes import join_processes
 from pixelseq.runtime.scripts import one_line_errors, parse_flags
 from pixelseq.training.gradients import evaluate_shared
@@ -39,10 +40,10 @@ class Arguments:
 def main(arguments: list[str]) -> None:
     with one_line_errors():
         asked = parse_flags(Arguments, arguments)
-        checkpoint = Path(asked.checkpoint or newest())
+        checkpoint = asked.checkpoint or newest()
         if not any(argument.split("=")[0] == "--data" for argument in arguments):
-            asked = parse_flags(Arguments, arguments, replace(asked, images=data_of_run(checkpoint)))
-        evaluate(asked, str(checkpoint))
+            asked = parse_flags(Arguments, arguments, replace(asked, images=data_of_run(as_path(checkpoint))))
+        evaluate(asked, checkpoint)
 
 
 def data_of_run(checkpoint: Path) -> DataOptions:
@@ -61,7 +62,7 @@ def data_of_run(checkpoint: Path) -> DataOptions:
     return begun[1].images
 
 
-def evaluate(arguments: Arguments, checkpoint: str) -> None:
+def evaluate(arguments: Arguments, checkpoint: str | Path) -> None:
     """Prints the likelihood of a part of a data set as JSON."""
     accelerator = join_processes("train/evaluate.py")
     model = PixelRNN.from_pretrained(checkpoint).to(accelerator.device)

@@ -13,7 +13,6 @@ from pixelseq.data.options import DataOptions
 from pixelseq.data.store import Images, Store
 from pixelseq.imaging.read import decode_picture
 
-NAMES = ("digits", "digit_columns", "photos")
 DIGIT_LEVELS = 17
 DIGIT_SPLITS = {"train": 1297, "validation": 250, "test": 250}
 COLUMN_DIGITS = range(1, 7)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from torch import Tensor
 
@@ -52,7 +51,7 @@ def load(options: DataOptions | str, seed: int = 0) -> Dataset:
     options = DataOptions(options) if isinstance(options, str) else options
     if options.streaming:
         found = _streamed(options)
-    elif options.data in bundled.NAMES:
+    elif options.bundled is not None:
         found, options = _bundled(options)
     else:
         found, options = _decoded(options, seed)
@@ -63,7 +62,7 @@ def load(options: DataOptions | str, seed: int = 0) -> Dataset:
         return replace(images, view=view, seed=seed)
 
     return Dataset(
-        options.data,
+        options.bundled or options.data,
         PixelFormat(found.splits["test"].channels, levels, options.pixels, legend),
         train=replace(found.train, view=view) if found.train else seen(found.splits["train"]),
         validation=seen(found.splits["validation"]),
@@ -77,14 +76,14 @@ def load(options: DataOptions | str, seed: int = 0) -> Dataset:
 
 def _bundled(options: DataOptions) -> tuple[_Found, DataOptions]:
     options.check_no_columns()
-    if options.data == "photos":
+    if options.bundled == "photos":
         options = replace(options, crop=options.crop or DEFAULT_CROP)
         return _Found(_cut(bundled.photos(options), options), SHADES, SHADES), options
     for flag in ("channels", "resize"):
         if getattr(options, flag) is not None:
             raise ValueError(f"`{flag}` is for pictures; {options.data} has 8 columns of {bundled.DIGIT_LEVELS} levels")
-    splits, more = (bundled.digits(), {}) if options.data == "digits" else bundled.digit_columns()
-    names = tuple("0123456789") if options.data == "digits" else ()
+    splits, more = (bundled.digits(), {}) if options.bundled == "digits" else bundled.digit_columns()
+    names = tuple("0123456789") if options.bundled == "digits" else ()
     return _Found(splits, bundled.DIGIT_LEVELS, bundled.DIGIT_LEVELS, more, names), options
 
 
@@ -103,7 +102,7 @@ def _decoded(options: DataOptions, seed: int) -> tuple[_Found, DataOptions]:
     if facts.pictures:
         levels, legend = 2 if facts.bilevel else SHADES, None
     else:
-        legend = read_legend(Path(options.data))
+        legend = read_legend(options.path)
         levels = max(2, facts.largest + 1, len(legend or ""))
     names = tuple(facts.class_names)
     return _Found(splits, levels, shades, class_names=names, legend=legend, notes=tuple(notes)), options

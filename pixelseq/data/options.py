@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pixelseq.imaging.preprocessing import Preprocessing
 from pixelseq.pixel_format import Kind
+from pixelseq.runtime import names
+from pixelseq.runtime.names import as_path, bundled_name
+
+BUNDLED = ("digits", "digit_columns", "photos")
+"""The names of the sets that come with scikit-learn."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +24,10 @@ class DataOptions:
         ValueError: a field is out of its range.
     """
 
-    data: str = "digits"
-    """A bundled set (digits, digit_columns, photos); a path: a folder of pictures, one picture (crops of it), parquet,
-    arrow or JSON files, a folder written by datasets' save_to_disk, a .npy or .npz of integers; or a hub id
-    owner/name."""
+    data: str = "bundled:digits"
+    """A bundled set (digits, digit_columns, photos; with bundled: before it, whatever files are called); a path: a
+    folder or .zip of pictures, one picture (crops of it), parquet, arrow or JSON files, a folder written by datasets'
+    save_to_disk, a .npy or .npz of integers; or a hub id owner/name."""
     levels: int | None = None
     """Number of values that a colour can have. Shades of pictures become the nearest level (2: a threshold in the
     middle). By default 256, 2 for 1-bit pictures, and the largest value + 1 for integers, which are levels already."""
@@ -51,6 +57,9 @@ class DataOptions:
     """Reads training images as they are needed, from files or a hub set larger than disk or memory."""
 
     def __post_init__(self) -> None:
+        if (name := bundled_name(self.data, BUNDLED)) is not None:
+            # What a run was begun with means the same when there is a path of that name later.
+            object.__setattr__(self, "data", names.BUNDLED + name)
         if self.levels is not None and not 2 <= self.levels <= 256:
             raise ValueError(f"`levels` is {self.levels}; it must be from 2 to 256")
         if self.channels not in (None, 1, 3, 4):
@@ -64,6 +73,16 @@ class DataOptions:
         for name in ("crop", "resize"):
             if (text := getattr(self, name)) is not None:
                 parse_size(text, name)
+
+    @property
+    def bundled(self) -> str | None:
+        """The name of the bundled set, or None for other data."""
+        return self.data.removeprefix(names.BUNDLED) if self.data.startswith(names.BUNDLED) else None
+
+    @property
+    def path(self) -> Path:
+        """The path that `data` is if it is no other name, with ~ for the home folder."""
+        return as_path(self.data)
 
     @property
     def crop_size(self) -> tuple[int, int] | None:

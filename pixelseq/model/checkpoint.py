@@ -18,6 +18,7 @@ from pixelseq.model.hub import download
 from pixelseq.model.trained_on import TrainedOn
 from pixelseq.runtime.codec import from_plain, read_object, to_plain
 from pixelseq.runtime.files import atomic_folder
+from pixelseq.runtime.names import as_path, bundled_name
 
 FORMAT_VERSION = 5
 """The version of config.json: 4 had no digest of the weights and no record of what they were trained on, 3 no pixel
@@ -163,15 +164,16 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _find(name: str | Path, revision: str | None) -> Path:
-    folder = Path(name)
+    bundled = sorted(path.name for path in BUNDLED.iterdir())
+    if isinstance(name, str) and (found := bundled_name(name, bundled)) is not None:
+        return BUNDLED / found
+    folder = as_path(name)
     if folder.is_dir():
         inside = folder / CHECKPOINT
         return inside if inside.is_dir() and not (folder / CONFIG).exists() else folder
-    if (BUNDLED / str(name) / CONFIG).is_file():
-        return BUNDLED / str(name)
     # A hub id is owner/name; where "owner" is a folder here, or that of the runs, a mistyped path is likelier.
     hub_id = re.fullmatch(r"([\w-][\w.-]*)/[\w.-]+", str(name))
     if not hub_id or folder.parent.exists() or hub_id[1] == RUNS.name:
-        bundled = ", ".join(sorted(path.name for path in BUNDLED.iterdir()))
-        raise FileNotFoundError(f"no checkpoint folder {name}; a model that comes with pixelseq: {bundled}")
+        models = ", ".join(bundled)
+        raise FileNotFoundError(f"no checkpoint folder {name}; a model that comes with pixelseq: {models}")
     return download(str(name), revision, [CONFIG, WEIGHTS, CARD])

@@ -267,8 +267,8 @@ class PixelRNN(nn.Module):
         """Loads a checkpoint, in evaluation mode.
 
         Args:
-            name: a checkpoint folder, a run's folder, "mnist-binary" (comes with the package), or a model id
-                "owner/name" on the Hugging Face hub.
+            name: a checkpoint folder, a run's folder, "mnist-binary" (comes with the package; "bundled:mnist-binary"
+                where there is such a folder, too), or a model id "owner/name" on the Hugging Face hub.
             revision: the revision of a model on the hub.
             device: the device of the weights.
             dtype: the floating-point type of the weights.

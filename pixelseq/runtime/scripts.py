@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import io
 import os
 import re
@@ -10,7 +11,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pixelseq.runtime.names import as_path
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +41,8 @@ def one_line_errors() -> Iterator[None]:
 def parse_flags(kind: type[T], arguments: list[str], default: T | None = None, about: str | None = None) -> T:
     """Builds a dataclass from a command line: each field is a flag, and its docstring the help of the flag.
 
+    In fields of paths, ~ is the home folder; fields that may name other things leave it to who resolves the name.
+
     Args:
         kind: the dataclass.
         arguments: the command line, without the name of the script.
@@ -50,9 +55,22 @@ def parse_flags(kind: type[T], arguments: list[str], default: T | None = None, a
     given = tyro.MISSING_NONPROP if default is None else default
     try:
         with redirect_stderr(complaints):
-            return tyro.cli(kind, args=arguments, default=given, description=about)
+            return _with_home(tyro.cli(kind, args=arguments, default=given, description=about))
     finally:
         sys.stderr.write(as_flags(complaints.getvalue()))
+
+
+def _with_home(value: Any) -> Any:
+    """Replaces ~ in the paths of a dataclass and of those in it."""
+    if isinstance(value, Path):
+        return as_path(value)
+    if isinstance(value, tuple):
+        return tuple(_with_home(item) for item in value)
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    changed = {name: new for name, old in fields.items() if (new := _with_home(old)) != old}
+    return dataclasses.replace(value, **changed) if changed else value
 
 
 def as_flags(message: str) -> str:

@@ -34,14 +34,14 @@ PRESETS = {
     "digits": TrainConfig(model=ModelConfig(dropout=0.5)),
     # The same digits in columns of 1 to 6: heights of 8 to 48 in one batch.
     "digit_columns": TrainConfig(
-        images=DataOptions("digit_columns"),
+        images=DataOptions("bundled:digit_columns"),
         model=ModelConfig(dropout=0.3),
         steps=1500,
         learning_rate=4e-3,
         tall_height=96,
     ),
     # Random crops of two photographs in colour: shows that any picture trains; it reproduces no table.
-    "photos": TrainConfig(images=DataOptions("photos", crop="16x16", flip=True), steps=1000),
+    "photos": TrainConfig(images=DataOptions("bundled:photos", crop="16x16", flip=True), steps=1000),
     # Table 4 of the paper: Row LSTM, 7 layers, on binarised MNIST; its optimiser and batch (section 5.2).
     "mnist_binary_row": TrainConfig(
         images=STATIC_MNIST,

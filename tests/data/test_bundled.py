@@ -42,7 +42,7 @@ def test_digits_quantise_to_fewer_levels() -> None:
     fine, coarse = load("digits"), load(DataOptions("digits", levels=2))
     assert coarse.pixel_format.levels == 2
     assert torch.equal(coarse.test[7], (fine.test[7] > 8).to(torch.uint8))  # levels 0 to 8 of 17 are the lower half
-    with pytest.raises(ValueError, match="`levels` is 32; digits has 17 shades"):
+    with pytest.raises(ValueError, match="`levels` is 32; bundled:digits has 17 shades"):
         load(DataOptions("digits", levels=32))
 
 

@@ -82,7 +82,7 @@ def test_grids_need_their_levels_and_other_sources_do_not_stream(tmp_path: Path)
     assert sorted(int(image[0, 0, 0]) for image in batch) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     with pytest.raises(ValueError, match="values up to 2; `levels` 2 allows 0 to 1"):
         load(DataOptions(str(tmp_path), streaming=True, levels=2))
-    with pytest.raises(ValueError, match="`streaming` reads parquet, arrow and JSON files and hub ids; digits is none"):
+    with pytest.raises(ValueError, match=r"`streaming` reads parquet, arrow and JSON .*; bundled:digits is none"):
         load(DataOptions("digits", streaming=True))
     with pytest.raises(ValueError, match="no batches of `batch_pixels`"):
         next(training_batches(data.train, 9, seed=0, batch_pixels=8))

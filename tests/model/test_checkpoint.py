@@ -95,6 +95,23 @@ def test_a_runs_folder_is_read_through(tmp_path: Path) -> None:
     assert PixelRNN.from_pretrained(tmp_path / "runs" / "one").config.pixel_format.levels == 3
 
 
+def test_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    small_model(levels=3).float().save_pretrained(tmp_path / "net")
+    assert PixelRNN.from_pretrained("~/net").config.pixel_format.levels == 3
+
+
+def test_a_bundled_model_and_a_folder_of_its_name_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_model(levels=3).float().save_pretrained("mnist-binary")
+    with pytest.raises(ValueError, match=r"write bundled:mnist-binary or \./mnist-binary"):
+        PixelRNN.from_pretrained("mnist-binary")
+    for name, levels in (("./mnist-binary", 3), (Path("mnist-binary"), 3), ("bundled:mnist-binary", 2)):
+        assert PixelRNN.from_pretrained(name).config.pixel_format.levels == levels
+
+
 def test_newest(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no trained model below"):
         newest(tmp_path)

@@ -52,6 +52,27 @@ def test_flags_that_are_not_given_keep_their_defaults(capsys: pytest.CaptureFixt
     assert "What it does." in capsys.readouterr().out
 
 
+@dataclass(frozen=True)
+class Paths:
+    """Flags that name paths, and one that may name something else."""
+
+    flags: Flags
+    """Other flags."""
+    inputs: tuple[Path, ...] = ()
+    """Paths."""
+    out: Path | None = None
+    """A path."""
+    data: str = ""
+    """A name."""
+
+
+def test_in_paths_of_any_flag_the_home_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    given = parse_flags(Paths, ["--inputs", "~/a", "b", "--out=~/c", "--data", "~/d"])
+    assert given == Paths(Flags(), (Path("/home/me/a"), Path("b")), Path("/home/me/c"), "~/d")
+    assert parse_flags(Paths, []).out is None
+
+
 def test_where_a_script_may_write(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder.png").mkdir()
