@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from pixelseq import PixelRNN, SamplingOptions, complete
+from pixelseq.data.files import pictures_in
 from pixelseq.imaging.masks import known_columns, known_rows, mask_of_size, opaque, outside_box, read_mask
 from pixelseq.imaging.partial import PartialPicture, read_partial
 from pixelseq.imaging.pictures import completion_sheet, save_png
@@ -120,7 +121,9 @@ def pictures_of(arguments: Arguments) -> list[Path]:
     """Gives the files that --image names, folders replaced by the pictures in them."""
     paths: list[Path] = []
     for path in arguments.image:
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        files, notes = pictures_in(path) if path.is_dir() else ([path], [])
+        for note in notes:
+            print(f"{path}: {note}")
         if not files:
             raise ValueError(f"the folder {path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
         paths += files

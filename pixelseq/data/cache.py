@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from pixelseq.data.archives import Member
 from pixelseq.data.options import DataOptions
 from pixelseq.data.sources import Source
 from pixelseq.data.splits import named_splits
@@ -112,8 +113,10 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
     labels: list[int] = []
     with (folder / "pixels.u8").open("wb", buffering=WRITTEN_AT_ONCE) as file:
         for name, content, label in tqdm(table.rows(), total=table.count, unit="image", delay=5, leave=False):
-            if isinstance(content, (bytes, Path)):
+            if isinstance(content, (bytes, Path, Member)):
                 try:
+                    if isinstance(content, Member):
+                        content = content.read_bytes()
                     pixels, bilevel = decode_picture(content, options.channels, options.resize_size)
                 except ValueError as error:
                     facts.bad.append(f"{name}: {error}")

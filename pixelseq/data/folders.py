@@ -1,12 +1,15 @@
-"""Folders of files with one image each, by splits and classes."""
+"""Folders of files with one image each, by splits and classes, as they are or in a .zip."""
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pixelseq.data.splits import SPLITS
+from pixelseq.data.archives import Member
+from pixelseq.data.splits import SPLITS, split_of
 from pixelseq.data.tables import Row, Table
 
 
@@ -25,3 +28,28 @@ def of_pictures(folder: Path, pictures: list[Path]) -> dict[str, Table]:
 
     names = tuple(classes) if labelled else ()
     return {split: Table(len(found), partial(rows, found), labelled, names) for split, found in splits.items()}
+
+
+def of_archive(path: Path, pictures: dict[Path, str]) -> dict[str, Table]:
+    """Gives the tables of the pictures in a .zip; folders in it are splits and classes.
+
+    Args:
+        path: the .zip.
+        pictures: what `archives.list_pictures` gives.
+    """
+    top = path
+    # Where a folder was packed as a whole, the .zip holds that folder.
+    while len(inside := {picture.relative_to(top).parts[0] for picture in pictures}) == 1:
+        (name,) = inside
+        if top / name in pictures or split_of(name) is not None:
+            break
+        top /= name
+    tables = of_pictures(top, sorted(pictures))
+    return {split: replace(table, rows=partial(_rows, path, pictures, table)) for split, table in tables.items()}
+
+
+def _rows(path: Path, pictures: dict[Path, str], table: Table) -> Iterator[Row]:
+    with zipfile.ZipFile(path) as archive:
+        for row in table.rows():
+            assert isinstance(row.content, Path)
+            yield row._replace(content=Member(archive, archive.getinfo(pictures[row.content])))

@@ -88,8 +88,9 @@ def _bundled(options: DataOptions) -> tuple[_Found, DataOptions]:
 
 
 def _decoded(options: DataOptions, seed: int) -> tuple[_Found, DataOptions]:
-    found, facts = stores(sources.find(options), options)
-    notes = _notes(facts)
+    source = sources.find(options)
+    found, facts = stores(source, options)
+    notes = [*source.notes, *_notes(facts)]
     if facts.splits == ["train"] and len(found["train"]) == 1:
         if options.crop is None:
             options = replace(options, crop=DEFAULT_CROP)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pixelseq.data import arrays, folders, tables
-from pixelseq.data.files import files_below, stamp
-from pixelseq.data.options import DataOptions
+from pixelseq.data import archives, arrays, folders, tables
+from pixelseq.data.files import files_below, is_picture, left_out, stamp
+from pixelseq.data.options import BUNDLED, DataOptions
 from pixelseq.data.splits import split_of
 from pixelseq.data.tables import Row, Table
-from pixelseq.imaging.read import SUFFIXES
+from pixelseq.imaging.text import LEGEND
 
-BUILDERS = {".parquet": "parquet", ".arrow": "arrow", ".json": "json", ".jsonl": "json"}
 SAVED = ("dataset_dict.json", "state.json")
 """The files that datasets' save_to_disk leaves at the top of its folder."""
 
@@ -30,7 +29,23 @@ class Source:
     open: Callable[[], dict[str, Table]]
     """Gives the table of each split, by the split's own name; raises ValueError where it cannot be read."""
     has_columns: bool = False
-    """Whether the images are a column of a table, which the user can name."""
+    """Whether the images are a column of a table, which the user can name, and whose rows may name files."""
+    notes: tuple[str, ...] = ()
+    """What is not read, one line per kind."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Files that are read alike."""
+
+    noun: str
+    """What one of them is called."""
+    open: Callable[[Path, list[Path], DataOptions], Source]
+    """Gives the source of such files, below a path or the one at it."""
+    endings: tuple[str, ...] = ()
+    """The endings of their names."""
+    in_folders: bool = True
+    """Whether folders of them are read, too, not one alone."""
 
 
 def find(options: DataOptions) -> Source:
@@ -39,15 +54,14 @@ def find(options: DataOptions) -> Source:
     Raises:
         ValueError: it is neither, nothing at the path can be read, or it does not have the columns that are named.
     """
-    path = Path(options.data).expanduser()
-    if path.exists():
-        source = _local(path, options)
+    if options.path.exists():
+        source = _local(options.path, options)
         if not source.has_columns:
             options.check_no_columns()
         return source
     if not is_hub_id(options.data):
         raise ValueError(
-            f"no data set {options.data!r}; choose from digits, digit_columns, photos, or give the path of a file or "
+            f"no data set {options.data!r}; choose from {', '.join(BUNDLED)}, or give the path of a file or "
             "folder, or a hub id owner/name"
         )
     splits, commit = tables.load_hub(options.data)
@@ -60,61 +74,108 @@ def is_hub_id(name: str) -> bool:
     return match is not None and not Path(match[1]).exists()
 
 
-def data_files(path: Path) -> tuple[str, dict[str, list[str]]] | None:
-    """Gives the builder and the files of each split of a data file or a folder of them; None if there are none.
+def data_files(path: Path) -> tuple[str, list[Path], list[str]]:
+    """Gives the kind of the files that are read at a path, the files, and notes on those that are not read.
 
     Raises:
-        ValueError: there are files of several kinds, or some are named for a split and others are not.
+        ValueError: there are no such files, or files of several kinds.
     """
-    found = [path] if path.is_file() else files_below(path)
-    kinds = {BUILDERS[file.suffix.lower()] for file in found if file.suffix.lower() in BUILDERS}
-    if not kinds:
-        return None
-    # JSON beside other data describes it.
-    if len(kinds) > 1:
-        kinds.discard("json")
-    if len(kinds) > 1:
-        raise ValueError(f"{path} holds {' and '.join(sorted(kinds))} files; name those of one kind")
-    (kind,) = kinds
-    files = [file for file in found if BUILDERS.get(file.suffix.lower()) == kind]
     if path.is_file():
-        return kind, {"train": [str(path)]}
+        if (kind := kind_of(path)) is None:
+            raise ValueError(f"{path} is no file of images; expected a picture, {_endings(KINDS.values())}")
+        return kind, [path], []
+    files, notes = files_below(path)
+    kinds = {file: kind for file in files if (kind := kind_of(file)) and KINDS[kind].in_folders}
+    # JSON beside other data describes it.
+    found = set(kinds.values()) - {"json"} or set(kinds.values())
+    if len(found) > 1:
+        raise ValueError(f"{path} holds both {' and '.join(sorted(found))} files; name one of them")
+    if not found:
+        expected = _endings(kind for kind in KINDS.values() if kind.in_folders)
+        raise ValueError(f"the folder {path} holds no images: no pictures, and no {expected}")
+    (kind,) = found
+    others = [file for file in files if kinds.get(file) != kind and file.name != LEGEND]
+    return kind, [file for file in files if kinds.get(file) == kind], [*notes, *left_out(others, KINDS[kind].noun)]
+
+
+def split_files(path: Path, files: list[Path]) -> dict[str, list[str]]:
+    """Gives the files of each split, by the names that they have below a path.
+
+    Raises:
+        ValueError: some are named for a split and others are not.
+    """
+    if path.is_file():
+        return {"train": [str(path)]}
     named: dict[str | None, list[str]] = {}
     for file in files:
         named.setdefault(split_of(str(file.relative_to(path))), []).append(str(file))
     if None in named and len(named) > 1:
         raise ValueError(f"{named[None][0]} is named for no split (train, validation, test) but others in {path} are")
-    return kind, {split or "train": names for split, names in named.items()}
+    return {split or "train": names for split, names in named.items()}
+
+
+def fingerprint(path: Path, files: list[Path]) -> Any:
+    """Gives JSON that changes whenever the files that are read at a path do, or the legend that belongs to them."""
+    legend = (path if path.is_dir() else path.parent) / LEGEND
+    return stamp([*files, *([legend] if legend.exists() else [])])
+
+
+def kind_of(file: Path) -> str | None:
+    """Gives the kind of a file in `KINDS`, by the ending of its name, or of a picture by its first bytes."""
+    if file.name == LEGEND:
+        return None
+    by_ending = next((name for name, kind in KINDS.items() if file.suffix.lower() in kind.endings), None)
+    return by_ending or ("picture" if is_picture(file) else None)
 
 
 def _local(path: Path, options: DataOptions) -> Source:
-    if path.is_file():
-        suffix = path.suffix.lower()
-        if suffix in SUFFIXES:
-            rows = partial(iter, [Row(str(path), path, 0)])
-            return Source(stamp([path]), lambda: {"train": Table(1, rows)})
-        if suffix in (".npy", ".npz"):
-            return Source(stamp([path]), partial(arrays.of_arrays, path))
-        if suffix not in BUILDERS:
-            kinds = "a picture, .npy, .npz, .parquet, .arrow, .json or .jsonl"
-            raise ValueError(f"{path} is no file of images; expected {kinds}")
     if any((path / name).exists() for name in SAVED):
-        return Source(
-            stamp(files_below(path)), lambda: tables.of_datasets(tables.load_saved(path), options), has_columns=True
-        )
-    pictures = [] if path.is_file() else [file for file in files_below(path) if file.suffix.lower() in SUFFIXES]
-    files = data_files(path)
-    if pictures and files and files[0] != "json":
-        raise ValueError(f"{path} holds both pictures and {files[0]} files; name one of them")
-    if pictures:
-        return Source(stamp(pictures), lambda: folders.of_pictures(path, pictures))
-    if files is None:
-        raise ValueError(f"the folder {path} holds no images: no pictures, and no parquet, arrow or JSON files")
-    kind, splits = files
+        opened = lambda: tables.of_datasets(tables.load_saved(path), options)  # noqa: E731
+        return Source(fingerprint(path, files_below(path).files), opened, has_columns=True)
+    kind, files, notes = data_files(path)
+    source = KINDS[kind].open(path, files, options)
+    return replace(source, notes=(*source.notes, *notes))
+
+
+def _pictures(path: Path, files: list[Path], options: DataOptions) -> Source:
+    if path.is_dir():
+        return Source(fingerprint(path, files), partial(folders.of_pictures, path, files))
+    return Source(fingerprint(path, files), lambda: {"train": Table(1, partial(iter, [Row(str(path), path, 0)]))})
+
+
+def _archive(path: Path, files: list[Path], options: DataOptions) -> Source:
+    pictures, notes = archives.list_pictures(path)
+    return Source(fingerprint(path, files), partial(folders.of_archive, path, pictures), notes=tuple(notes))
+
+
+def _arrays(path: Path, files: list[Path], options: DataOptions) -> Source:
+    return Source(fingerprint(path, files), partial(arrays.of_arrays, path))
+
+
+def _parquet(path: Path, files: list[Path], options: DataOptions) -> Source:
+    splits = split_files(path, files)
+    return Source(fingerprint(path, files), partial(tables.of_parquet, splits, options), has_columns=True)
+
+
+def _table(builder: str, path: Path, files: list[Path], options: DataOptions) -> Source:
+    splits = split_files(path, files)
 
     def opened() -> dict[str, Table]:
-        if kind == "parquet":
-            return tables.of_parquet(splits, options)
-        return tables.of_datasets(tables.load_files(kind, splits), options)
+        return tables.of_datasets(tables.load_files(builder, splits), options)
 
-    return Source(stamp([Path(file) for names in splits.values() for file in names]), opened, has_columns=True)
+    return Source(fingerprint(path, files), opened, has_columns=True)
+
+
+KINDS = {
+    "picture": Kind("picture", _pictures),
+    "zip": Kind(".zip of pictures", _archive, (".zip",), in_folders=False),
+    "array": Kind("array", _arrays, (".npy", ".npz"), in_folders=False),
+    "parquet": Kind("parquet file", _parquet, (".parquet",)),
+    "arrow": Kind("arrow file", partial(_table, "arrow"), (".arrow",)),
+    "json": Kind("JSON file", partial(_table, "json"), (".json", ".jsonl")),
+}
+"""The kinds of files that are read, by name; pictures are known by more than their endings."""
+
+
+def _endings(kinds: Iterable[Kind]) -> str:
+    return ", ".join(ending for kind in kinds for ending in kind.endings)

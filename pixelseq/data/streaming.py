@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import chain, count, islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,6 @@ from torch import Tensor
 
 from pixelseq.data import sources, tables
 from pixelseq.data.cache import Facts, kept
-from pixelseq.data.files import stamp
 from pixelseq.data.options import DataOptions
 from pixelseq.data.splits import named_splits
 from pixelseq.data.store import Images, Store, View
@@ -68,7 +67,7 @@ class Stream:
             if levels is not None and grid.max() >= levels:
                 raise ValueError(f"it has values up to {grid.max()}; `levels` {levels} allows 0 to {levels - 1}")
             return torch.from_numpy(grid), False
-        assert not isinstance(row.content, np.ndarray | list)
+        assert isinstance(row.content, bytes | Path)
         pixels, bilevel = decode_picture(row.content, self.options.channels, self.options.resize_size)
         if self.channels and len(pixels) > self.channels:
             raise ValueError("it has colours and the first image has none; choose `channels` 3 or 1")
@@ -113,12 +112,12 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
 
     Returns:
         The stream of training images; validation and test images, whole and from the cache where the source has them;
-        what was seen of all these; and how splits were made, one line per split.
+        what was seen of all these; and what was left out or decided, one line each.
 
     Raises:
         ValueError: the source cannot be streamed or read.
     """
-    source, fingerprint = _open(options)
+    source, fingerprint, notes = _open(options)
     splits, unused = named_splits(source, options.split)
     features = splits["train"]._resolve_features().features
     columns = tables.find_columns(features, options)
@@ -135,7 +134,6 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
         held_out, facts = kept([fingerprint, sorted(given)], lambda: (tables.of_streams(given, columns), []), alike)
     facts.unused = unused
     facts.bilevel &= first[1]
-    notes = []
     for split in ("validation", "test"):
         if split in given:
             continue
@@ -157,14 +155,14 @@ def digest(image: Tensor) -> bytes:
     return hashlib.sha256(str(image.shape).encode() + image.numpy().tobytes()).digest()
 
 
-def _open(options: DataOptions) -> tuple[Any, Any]:
-    """Opens the splits, and gives JSON that changes whenever they do."""
-    path = Path(options.data).expanduser()
+def _open(options: DataOptions) -> tuple[Any, Any, list[str]]:
+    """Opens the splits; gives JSON that changes whenever they do, and notes on what is not read, too."""
+    path = options.path
     if not path.exists() and sources.is_hub_id(options.data):
         splits, commit = tables.load_hub(options.data, streaming=True)
-        return splits, [options.data, commit]
-    files = sources.data_files(path) if path.exists() else None
-    if files is None:
+        return splits, [options.data, commit], []
+    kind, files, notes = sources.data_files(path) if path.exists() else ("", [], [])
+    if kind not in tables.BUILDERS:
         raise ValueError(f"`streaming` reads parquet, arrow and JSON files and hub ids; {options.data} is none of them")
-    kind, names = files
-    return tables.load_files(kind, names, streaming=True), stamp([Path(name) for name in chain(*names.values())])
+    splits = tables.load_files(kind, sources.split_files(path, files), streaming=True)
+    return splits, sources.fingerprint(path, files), notes

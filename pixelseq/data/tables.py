@@ -17,6 +17,10 @@ from pixelseq.data.options import DataOptions
 if TYPE_CHECKING:
     import datasets
 
+    from pixelseq.data.archives import Member
+
+BUILDERS = ("parquet", "arrow", "json")
+"""The kinds of tables that the datasets library reads, as it names them."""
 ROWS_AT_A_TIME = 256
 SECONDS_TO_THE_HUB = 3
 WHOLE = ("int", "uint", "bool")
@@ -28,8 +32,8 @@ class Row(NamedTuple):
     """One image as its source holds it, undecoded."""
 
     name: str
-    content: bytes | Path | np.ndarray | list
-    """An encoded picture, its file, or a grid of integers."""
+    content: bytes | Path | Member | np.ndarray | list
+    """An encoded picture, its file here or in a .zip, or a grid of integers."""
     label: int
 
 
@@ -42,6 +46,8 @@ class Table:
     rows: Callable[[], Iterator[Row]]
     labelled: bool = False
     class_names: tuple[str, ...] = ()
+    names_files: bool = False
+    """Whether rows may name files, of whose changes nothing else tells."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ def of_parquet(splits: Mapping[str, list[str]], options: DataOptions) -> dict[st
         columns = find_columns(features, options)
         rows = partial(_rows, partial(_parquet_batches, files, columns), columns, name)
         total = sum(file.num_rows for file in metadata)
-        found[name] = Table(total, rows, columns.label is not None, columns.class_names)
+        found[name] = Table(total, rows, columns.label is not None, columns.class_names, names_files=True)
     return found
 
 
@@ -158,7 +164,10 @@ def _parquet_batches(files: list[str], columns: Columns) -> Iterator[Mapping[str
 
 def of_streams(splits: Mapping[str, datasets.IterableDataset], columns: Columns) -> dict[str, Table]:
     """Gives the images of each split, read as they are needed and without their labels."""
-    return {name: Table(None, partial(stream_rows, split, columns, name)) for name, split in splits.items()}
+    return {
+        name: Table(None, partial(stream_rows, split, columns, name), names_files=True)
+        for name, split in splits.items()
+    }
 
 
 def stream_rows(rows: datasets.IterableDataset, columns: Columns, name: str) -> Iterator[Row]:
@@ -223,7 +232,7 @@ def row_content(value: Any) -> bytes | Path | list:
 def _table(split: datasets.Dataset, name: str, options: DataOptions) -> Table:
     columns = find_columns(split.features, options)
     rows = partial(_rows, partial(_batches, undecoded(split, columns)), columns, name)
-    return Table(len(split), rows, columns.label is not None, columns.class_names)
+    return Table(len(split), rows, columns.label is not None, columns.class_names, names_files=True)
 
 
 def undecoded(split: Any, columns: Columns) -> Any:

@@ -67,7 +67,8 @@ def test_a_folder_with_class_folders(folder: Path) -> None:
     for image, label in zip(data.train, data.train.labels.tolist(), strict=True):
         assert SHADES.index(int(image[0, 0, 0])) % 3 == label
     assert [len(part) for part in (data.train, data.validation, data.test)] == [8, 1, 1]
-    (note,) = data.notes
+    left_out, note = data.notes
+    assert left_out == "left out what is no picture: 1 .txt"
     assert note == "no validation or test images: 1 of 10 training images are held out for each (seed 0)"
     assert shades(load(str(folder)).test) == shades(data.test)
     assert any(shades(load(str(folder), seed=seed).test) != shades(data.test) for seed in range(1, 5))

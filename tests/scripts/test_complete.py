@@ -46,6 +46,20 @@ def test_completions_of_a_file_a_folder_and_a_mask(trained: Path) -> None:
         assert (trained / f"same/{k}-0.png").read_bytes() == (trained / f"pictures/{k}.png").read_bytes()
 
 
+def test_the_pictures_of_a_folder_are_those_that_training_finds(trained: Path) -> None:
+    for name in ("._0.png", "Thumbs.db"):
+        save_png(Image.new("L", (8, 8)), trained / "mixed/0.png")
+        (trained / "mixed" / name).write_text("hidden")
+    Image.new("L", (8, 8), 255).save(trained / "mixed/scan", "PNG")
+    (trained / "mixed/notes.txt").write_text("notes")
+    done = in_process(
+        trained, "sample/complete.py", "--image", "mixed", "--known-rows", 4, "--num", 1, "--out", "mixed-done"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "mixed: left out what is no picture: 1 .txt"
+    assert {path.name for path in (trained / "mixed-done").iterdir()} == {"sheet.png", "0-0.png", "scan-0.png"}
+
+
 @pytest.mark.parametrize(
     ("mode", "flags", "notes"),
     [
