@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,19 @@ import torch
 from tqdm import tqdm
 
 from pixelseq.data.archives import Member
+from pixelseq.data.files import stamp
 from pixelseq.data.options import DataOptions
 from pixelseq.data.sources import Source
 from pixelseq.data.splits import named_splits
 from pixelseq.data.store import Store
 from pixelseq.data.tables import Table
 from pixelseq.imaging.read import decode_grid, decode_picture
-from pixelseq.runtime.files import atomic_folder
+from pixelseq.runtime.files import atomic_folder, in_use, remove_abandoned
 
-FORMAT = 2
+FORMAT = 3
 """The version of the files; another number makes old ones stale."""
+VIEWED = frozenset({"data", "levels", "pixels", "binarize", "crop", "flip", "streaming"})
+"""The options that decoding does not look at; another value of any other option asks for another decoding."""
 READ_AT_ONCE = 2**30
 """The most bytes of a split that is read into memory; a larger one is memory-mapped."""
 WRITTEN_AT_ONCE = 2**20
@@ -52,6 +56,8 @@ class Facts:
     splits: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     """The splits of the source that are none of train, validation and test."""
+    named: list[list[str | int]] = field(default_factory=list)
+    """The stamps of the files that rows of tables name."""
 
 
 def stores(source: Source, options: DataOptions) -> tuple[dict[str, Store], Facts]:
@@ -69,26 +75,42 @@ def kept(
     """Gives decoded splits, from the cache if it has them.
 
     Args:
-        fingerprint: JSON that changes whenever the images do.
+        fingerprint: JSON that changes whenever the images do; files that rows of tables name are looked at beside it.
         open_splits: opens the splits; gives those to use, and the names of those that are not used.
         options: the options of the data set.
 
     Raises:
         ValueError: for the reasons of `stores`.
     """
-    import datasets
-
-    used = (options.channels, options.resize, options.image_column, options.label_column, options.split)
-    key = json.dumps([FORMAT, fingerprint, *used, options.skip_bad])
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "pixelseq" / hashlib.sha256(key.encode()).hexdigest()[:32]
+    used = {name: value for name, value in dataclasses.asdict(options).items() if name not in VIEWED}
+    key = [FORMAT, fingerprint, used]
+    folder = _folder(key)
+    if folder.exists():
+        named = _facts(folder).named
+        if (now := stamp(Path(str(name)) for name, *_ in named)) != named:
+            folder = _folder([key, now])
     if not folder.exists():
+        remove_abandoned(folder.parent)
         tables, unused = open_splits()
-        with atomic_folder(folder, replace=False) as beside:  # other processes may decode it, too
+        # Other processes may decode it, too; the lock outlives the renaming.
+        with ExitStack() as lock, atomic_folder(folder, replace=False) as beside:
+            lock.enter_context(in_use(beside))
             facts = _decode(tables, options, beside)
             facts.unused = unused
             (beside / "facts.json").write_text(json.dumps(dataclasses.asdict(facts)))
-    facts = Facts(**json.loads((folder / "facts.json").read_text()))
+    facts = _facts(folder)
     return {split: _read(folder / split, facts.channels) for split in facts.splits}, facts
+
+
+def _folder(key: object) -> Path:
+    import datasets
+
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    return Path(datasets.config.HF_DATASETS_CACHE) / "pixelseq" / digest[:32]
+
+
+def _facts(folder: Path) -> Facts:
+    return Facts(**json.loads((folder / "facts.json").read_text()))
 
 
 def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Facts:
@@ -115,7 +137,9 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
         for name, content, label in tqdm(table.rows(), total=table.count, unit="image", delay=5, leave=False):
             if isinstance(content, (bytes, Path, Member)):
                 try:
-                    if isinstance(content, Member):
+                    if isinstance(content, Path) and table.names_files:
+                        facts.named += stamp([content])
+                    elif isinstance(content, Member):
                         content = content.read_bytes()
                     pixels, bilevel = decode_picture(content, options.channels, options.resize_size)
                 except ValueError as error:

@@ -6,9 +6,13 @@ import logging
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+LOCK = "lock"
+"""The name of the empty file in a folder that is locked while the folder is in use."""
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +76,34 @@ def remove_leftovers(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+@contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """Keeps `remove_abandoned` of other processes from a folder until this process has done with it, or ends."""
+    from filelock import FileLock
+
+    lock = FileLock(folder / LOCK, timeout=0)
+    with suppress(OSError, NotImplementedError):  # without locks nothing is removed either
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Removes the unfinished folders of `atomic_folder` in `folder` that no process has in use.
+
+    Those of the last minute stay, since a folder is made a moment before it is in use.
+    """
+    from filelock import FileLock
+
+    for path in folder.glob(".*.tmp"):
+        with suppress(OSError, NotImplementedError):  # in use, gone meanwhile, or without locks
+            if path.stat().st_mtime < time.time() - 60:
+                with FileLock(path / LOCK, timeout=0):
+                    shutil.rmtree(path)
 
 
 @contextmanager
