@@ -35,6 +35,7 @@ from pixelseq.training.arguments import parse_arguments
 from pixelseq.training.config import TrainConfig
 from pixelseq.training.gradients import backward, evaluate_shared
 from pixelseq.training.limits import expected_steps, learning_rate, limit_reached, plan, plan_note
+from pixelseq.training.memory import check_memory
 from pixelseq.training.metrics import Metrics, draw_curve, progress_bar, read_metrics, track_pictures
 from pixelseq.training.optimisers import build_optimizer, seed_step, set_learning_rate
 from pixelseq.training.pictures import draw_pictures
@@ -107,6 +108,8 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
     config = fit_to_data(asked, data)
     check_pictures(data.pixel_format)
     model = build_model(config, folder)
+    if isinstance(data.train, Images):
+        check_memory(config, model, data.train, accelerator.device, accelerator.num_processes)
     with locked(folder / LOCK) if main_process else nullcontext():
         if main_process:
             for note in data.notes:

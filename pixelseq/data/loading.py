@@ -19,6 +19,8 @@ from pixelseq.pixel_format import PixelFormat
 
 DEFAULT_CROP = "32x32"
 """The size of crops where one picture is all there is."""
+LARGE = 2**18
+"""The most values of an image of which nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def load(options: DataOptions | str, seed: int = 0) -> Dataset:
     def seen(images: Images) -> Images:
         return replace(images, view=view, seed=seed)
 
+    large = [] if found.train else _large(seen(found.splits["train"]), options)
     return Dataset(
         options.bundled or options.data,
         PixelFormat(found.splits["test"].channels, levels, options.pixels, legend),
@@ -69,8 +72,8 @@ def load(options: DataOptions | str, seed: int = 0) -> Dataset:
         test=seen(found.splits["test"]),
         more_tests={name: seen(images) for name, images in found.more_tests.items()},
         class_names=found.class_names,
-        notes=found.notes,
         preprocessing=options.preprocessing,
+        notes=(*found.notes, *large),
     )
 
 
@@ -124,6 +127,16 @@ def _notes(facts: Facts) -> list[str]:
     if facts.bad:
         notes.append(f"left out {len(facts.bad)} bad images: {'; '.join(facts.bad)}")
     return notes
+
+
+def _large(images: Images, options: DataOptions) -> list[str]:
+    """Says in one line that images are large, where nobody asked for parts of them."""
+    values = int(images.sizes.prod(1).max(initial=0)) * images.channels
+    if options.crop or values <= LARGE:
+        return []
+    H, W = images.sizes[images.sizes.prod(1).argmax()].tolist()
+    size = f"{H}x{W} pixels" if images.channels == 1 else f"{H}x{W} pixels, {images.channels} channels"
+    return [f"training takes images whole, which have up to {values:,} values ({size}): choose `crop` or `resize`"]
 
 
 def _cut(pictures: list[Tensor], options: DataOptions) -> dict[str, Images]:

@@ -17,7 +17,9 @@ from torch import Tensor
 ORDER, TRAINING, EVALUATION = range(3)
 """The purposes that random numbers are drawn for; no two purposes share a number."""
 AT_A_TIME = 1024
-"""The number of images that are read in one piece where all are of one size."""
+"""The most images that are read in one piece where all are of one size."""
+VALUES_AT_A_TIME = 2**24
+"""The most values of them, unless one image has more."""
 
 
 def generator(seed: int, epoch: int, image: int, role: int) -> np.random.Generator:
@@ -153,8 +155,10 @@ class Images(Sequence[Tensor]):
         return self._levels(self._part(range(len(self))[k]))
 
     def __iter__(self) -> Iterator[Tensor]:
-        for start in range(0, len(self), AT_A_TIME):
-            part = self[start : start + AT_A_TIME]
+        largest = int(self.sizes.prod(1).max(initial=1)) * self.channels
+        at_a_time = max(1, min(AT_A_TIME, VALUES_AT_A_TIME // largest))
+        for start in range(0, len(self), at_a_time):
+            part = self[start : start + at_a_time]
             stacked = part.stacked()
             yield from (part[k] for k in range(len(part))) if stacked is None else stacked.unbind()
 
@@ -163,8 +167,8 @@ class Images(Sequence[Tensor]):
         block = self.store.block
         if block is None or self._random:
             return None
-        # index_select copies whole images, several times faster than an index in brackets does.
-        return self._levels(_centre(block.index_select(0, torch.from_numpy(self.indices)), self.view.crop))
+        # index_select copies images several times faster than an index in brackets does, and no more than the crop.
+        return self._levels(_centre(block, self.view.crop).index_select(0, torch.from_numpy(self.indices)))
 
     @property
     def _random(self) -> bool:

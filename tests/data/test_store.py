@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from pixelseq.data import DataOptions, Dataset, Images, Store, View, load
@@ -130,3 +135,32 @@ def test_a_fingerprint_tells_other_images() -> None:
     assert same != fingerprint(RAMP, RAMP)
     assert same != fingerprint(RAMP, RAMP.view(1, 8, 6), RAMP)
     assert same != fingerprint(RAMP, RAMP, RAMP, held_out=2)
+
+
+@pytest.mark.parametrize(("crop", "said"), [(None, True), ("8x8", False)])
+def test_large_images_that_are_trained_on_whole_are_said(tmp_path: Path, crop: str | None, said: bool) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((3, 400, 700), np.uint8))
+    (note,) = [note for note in load(DataOptions(str(tmp_path / "a.npy"), crop=crop)).notes if "whole" in note] or [""]
+    expected = (
+        "training takes images whole, which have up to 280,000 values (400x700 pixels): choose `crop`"
+    )
+    assert note.startswith(expected) == said
+
+
+def test_a_huge_picture_is_cropped_before_it_is_copied(tmp_path: Path) -> None:
+    """The memory of a process, since nothing else tells what was asked for."""
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (2000, 2000), np.uint8)).save(tmp_path / "a.tif")
+    code = """
+import resource, sys
+from pixelseq.data import DataOptions, load, training_batches
+import datasets
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+options = DataOptions(sys.argv[1], crop="32x32")
+before = peak()
+data = load(options)
+assert len(next(training_batches(data.train, 16, 0))) == 16
+assert next(iter(data.train)).shape == next(iter(data.test)).shape == (1, 32, 32)
+print((peak() - before) / 2000**2)
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.tif"], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 20  # of one byte per pixel; it once held 1024 copies
