@@ -130,8 +130,11 @@ def kind_of(file: Path) -> str | None:
 
 def _local(path: Path, options: DataOptions) -> Source:
     if any((path / name).exists() for name in SAVED):
-        opened = lambda: tables.of_datasets(tables.load_saved(path), options)  # noqa: E731
-        return Source(fingerprint(path, files_below(path).files), opened, has_columns=True)
+        return Source(
+            fingerprint(path, files_below(path).files),
+            lambda: tables.of_datasets(tables.load_saved(path), options),
+            has_columns=True,
+        )
     kind, files, notes = data_files(path)
     source = KINDS[kind].open(path, files, options)
     return replace(source, notes=(*source.notes, *notes))

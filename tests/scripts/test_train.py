@@ -258,3 +258,23 @@ def test_evaluation_takes_the_data_of_the_run(tmp_path: Path, few_steps: list[st
         done = in_process(tmp_path, "train/evaluate.py", "--checkpoint", checkpoint)
         assert done.returncode == 2
         assert done.stderr.endswith(f"{message}\n")
+
+
+def test_a_batch_that_cannot_fit_is_refused_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixelseq.training.memory.total_memory", lambda _: 2**20)
+    done = in_process(tmp_path, "train/run.py", "--batch-size", 32)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: to train on 32 images of 8x8 at once needs more than ")
+    assert line.endswith("choose --crop, --resize, a smaller --batch-size, or more parts of it by --accumulate")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_a_bundled_name_is_not_mistaken(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    done = in_process(tmp_path, "train/run.py", "--data", "photos")
+    assert done.returncode == 2
+    assert "bundled:photos" in done.stderr
+    assert "./photos" in done.stderr
+    done = in_process(tmp_path, "train/run.py", "photos", "--data", "./photos")
+    assert done.stderr.startswith("error: the folder photos holds no images")
