@@ -10,21 +10,25 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import tyro
 from PIL import Image
 from torch import Tensor
 
-from pixelseq import PixelRNN, SamplingOptions, complete
-from pixelseq.data.files import pictures_in
+from pixelseq import PixelFormat, PixelRNN, SamplingOptions, complete
+from pixelseq.data.files import files_below, pictures_in
+from pixelseq.data.texts import find_maps
 from pixelseq.imaging.masks import known_columns, known_rows, mask_of_size, opaque, outside_box, read_mask
 from pixelseq.imaging.partial import PartialPicture, read_partial
-from pixelseq.imaging.pictures import completion_sheet, save_png
+from pixelseq.imaging.partial_text import PartialText, read_partial_text, read_text_mask
+from pixelseq.imaging.pictures import completion_sheet, save_levels, save_png
 from pixelseq.imaging.read import SUFFIXES
+from pixelseq.imaging.text import TEXT, check_text, save_text, to_text
+from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
-from pixelseq.runtime.scripts import check_out, is_sheet, one_line_errors, parse_flags, set_up_torch
+from pixelseq.runtime.scripts import check_out, is_one_file, one_line_errors, parse_flags, set_up_torch
 
 AT_ONCE = 256
 """The most particles that are walked together, unless one completion has more."""
@@ -33,10 +37,11 @@ AT_ONCE = 256
 @dataclass(frozen=True)
 class Arguments:
     """Completes partial images with a trained model. One of --known-rows, --known-cols, --box, --mask and --alpha says
-    what is known."""
+    what is known; in text maps, without any, ? marks what is not."""
 
     image: tuple[Path, ...]
-    """Pictures, or folders of pictures, in the channels of the model; unknown pixels may hold anything."""
+    """Pictures in the channels of the model, text maps in the characters of its legend, or folders of them; unknown
+    pixels may hold anything."""
     known_rows: int | None = None
     """The first rows are known, the rest is drawn."""
     known_cols: int | None = None
@@ -44,7 +49,8 @@ class Arguments:
     box: str | None = None
     """y,x,h,w: a box of h rows and w columns, from row y and column x on, is drawn, the rest is known."""
     mask: Path | None = None
-    """A picture of the images' size: white = known, black = drawn."""
+    """A picture of the images' size, white = known, black = drawn; or a .txt, ? = drawn, all else known, or of 0 =
+    drawn and 1 = known."""
     alpha: bool = False
     """What is transparent in a picture is drawn, the rest is known."""
     num: int = 8
@@ -57,8 +63,13 @@ class Arguments:
     """Completion n of image b depends on the seed and b * num + n alone."""
     sampling: Annotated[SamplingOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=SamplingOptions)
     """How levels are drawn."""
+    format: Literal["png", "npy", "txt"] | None = None
+    """Of the files in a folder: pictures, integer levels or text; by default what the images are, pictures or text."""
+    tileset: Path | None = None
+    """A folder of pictures to draw levels in, as of sample/run.py."""
     out: Path = Path("completions.png")
-    """A .png for one sheet of all completions as the model sees them, or a folder with it and a .png of each."""
+    """A .png for one sheet of all completions as the model sees them, a .txt for all as text, or a folder with the
+    sheet and a file of each."""
 
 
 def main(arguments: list[str]) -> None:
@@ -68,11 +79,24 @@ def main(arguments: list[str]) -> None:
 
 def run(arguments: Arguments) -> None:
     """Completes the pictures that are named, and writes the completions."""
-    check_out(arguments.out)
-    known_of = known_part(arguments)
+    check_out(arguments.out, TEXT if arguments.out.suffix == TEXT else ".png")
+    if is_one_file(arguments.out) and arguments.format not in (None, arguments.out.suffix[1:]):
+        raise ValueError(f"`format` is {arguments.format}, of the files in a folder; `out` is {arguments.out}")
     paths = pictures_of(arguments)
+    known_of = known_part(arguments, paths)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(set_up_torch())
-    pictures = [read_partial(path, model.config.pixel_format, known_of) for path in paths]
+    pixel_format = model.config.pixel_format
+    if TEXT in (f".{arguments.format}", arguments.out.suffix):
+        check_text(pixel_format)
+    tiles = None if arguments.tileset is None else read_tileset(arguments.tileset, pixel_format)
+    pictures: list[PartialPicture | PartialText] = []
+    for path in paths:
+        if known_of is None or path.suffix.lower() == TEXT:
+            pictures += read_partial_text(path, pixel_format, known_of)
+        else:
+            pictures.append(read_partial(path, pixel_format, known_of))
+    if not is_one_file(arguments.out) and len({picture.path.stem for picture in pictures}) < len(pictures):
+        raise ValueError("two images have one name, so their completions would too; complete them one by one")
     for picture in pictures:
         if picture.note:
             print(picture.note)
@@ -82,11 +106,13 @@ def run(arguments: Arguments) -> None:
         complete_in_parts(model, picture, arguments, first_index=k * arguments.num)
         for k, picture in enumerate(pictures)
     ]
-    write(pictures, completions, model, arguments.out)
+    write(pictures, completions, arguments, pixel_format, tiles)
     print(f"wrote {arguments.num} completions of {len(pictures)} images to {arguments.out}")
 
 
-def complete_in_parts(model: PixelRNN, picture: PartialPicture, arguments: Arguments, first_index: int) -> Tensor:
+def complete_in_parts(
+    model: PixelRNN, picture: PartialPicture | PartialText, arguments: Arguments, first_index: int
+) -> Tensor:
     """Draws the completions [num, C, H, W] of a picture, a part of them at a time."""
     at_once = max(1, AT_ONCE // max(1, arguments.particles))
     parts = [
@@ -106,26 +132,42 @@ def complete_in_parts(model: PixelRNN, picture: PartialPicture, arguments: Argum
     return torch.cat(parts)
 
 
-def write(pictures: list[PartialPicture], completions: list[Tensor], model: PixelRNN, out: Path) -> None:
-    """Writes the sheet of completions, each [num, C, H, W], and in a folder one file per completion beside it."""
+def write(
+    pictures: list[PartialPicture | PartialText],
+    completions: list[Tensor],
+    arguments: Arguments,
+    pixel_format: PixelFormat,
+    tiles: Tileset | None,
+) -> None:
+    """Writes the sheet or the text of completions, each [num, C, H, W], and in a folder one file each beside it."""
+    out = arguments.out
+    if out.suffix == TEXT:
+        save_text("\n".join(to_text(one, pixel_format) for completed in completions for one in completed), out)
+        return
     levels, known = [picture.levels for picture in pictures], [picture.known for picture in pictures]
-    sheet = completion_sheet(levels, known, completions, model.config.pixel_format)
-    save_png(sheet, out if is_sheet(out) else out / "sheet.png")
-    if not is_sheet(out):
+    sheet = completion_sheet(levels, known, completions, pixel_format, tiles)
+    save_png(sheet, out if is_one_file(out) else out / "sheet.png")
+    if not is_one_file(out):
         for picture, completed in zip(pictures, completions, strict=True):
             for n, completion in enumerate(completed):
-                save_png(picture.filled(completion), out / f"{picture.path.stem}-{n}.png")
+                name = arguments.format or ("txt" if isinstance(picture, PartialText) else "png")
+                path = out / f"{picture.path.stem}-{n}.{name}"
+                match name:
+                    case "txt":
+                        save_text(to_text(completion, pixel_format), path)
+                    case "npy":
+                        save_levels(completion, pixel_format, path)
+                    case "png":
+                        save_png(tiles.draw(completion) if tiles else picture.filled(completion), path)
 
 
 def pictures_of(arguments: Arguments) -> list[Path]:
-    """Gives the files that --image names, folders replaced by the pictures in them."""
+    """Gives the files that --image names, folders replaced by the pictures or text maps in them."""
     paths: list[Path] = []
     for path in arguments.image:
-        files, notes = pictures_in(path) if path.is_dir() else ([path], [])
-        for note in notes:
-            print(f"{path}: {note}")
+        files = files_in(path) if path.is_dir() else [path]
         if not files:
-            raise ValueError(f"the folder {path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+            raise ValueError(f"the folder {path} holds no pictures ({', '.join(sorted(SUFFIXES))}) and no text maps")
         paths += files
     if not paths:
         raise ValueError("`image` names no pictures")
@@ -133,17 +175,24 @@ def pictures_of(arguments: Arguments) -> list[Path]:
     if out in {path.resolve() for path in (*paths, *([arguments.mask] if arguments.mask else []))}:
         raise ValueError(f"`out` is {arguments.out}, which is read; give another name")
     folders = (
-        {path.resolve() for path in arguments.image} if is_sheet(out) else {path.resolve().parent for path in paths}
+        {path.resolve() for path in arguments.image} if is_one_file(out) else {path.resolve().parent for path in paths}
     )
-    if (out.parent if is_sheet(out) else out) in folders:
+    if (out.parent if is_one_file(out) else out) in folders:
         raise ValueError(f"`out` is {arguments.out}, where the pictures are; give another folder")
-    if not is_sheet(out) and len({path.stem for path in paths}) < len(paths):
-        raise ValueError("two pictures have one name, so their completions would too; complete them one by one")
     return paths
 
 
-def known_part(arguments: Arguments) -> Callable[[Image.Image], Tensor]:
-    """Makes of the flags a function that gives a picture's mask [H, W] of what is known."""
+def files_in(folder: Path) -> list[Path]:
+    """Gives the text maps of a folder, or where there are none its pictures."""
+    pictures, notes = pictures_in(folder)
+    maps, found = find_maps(folder, files_below(folder, deep=False).files, pictures, tables=[])
+    for note in found if maps else notes:
+        print(f"{folder}: {note}")
+    return maps or pictures
+
+
+def known_part(arguments: Arguments, paths: list[Path]) -> Callable[[Image.Image], Tensor] | None:
+    """Makes of the flags a function that gives a picture's mask [H, W] of what is known; None where text says it."""
     ways: dict[str, Callable[[Image.Image], Tensor]] = {}
     if (rows := arguments.known_rows) is not None:
         ways["`known_rows`"] = lambda picture: known_rows(rows, picture.height, picture.width)
@@ -152,10 +201,12 @@ def known_part(arguments: Arguments) -> Callable[[Image.Image], Tensor]:
     if (box := arguments.box) is not None:
         ways["`box`"] = lambda picture: outside_box(box, picture.height, picture.width)
     if arguments.mask is not None:
-        mask = read_mask(arguments.mask)
+        mask = read_text_mask(arguments.mask) if arguments.mask.suffix.lower() == TEXT else read_mask(arguments.mask)
         ways["`mask`"] = lambda picture: mask_of_size(mask, picture.height, picture.width)
     if arguments.alpha:
         ways["`alpha`"] = opaque
+    if not ways and all(path.suffix.lower() == TEXT for path in paths):
+        return None
     if len(ways) != 1:
         found = " and ".join(ways) or "nothing"
         expected = "`known_rows`, `known_cols`, `box`, `mask`, `alpha`"

@@ -36,6 +36,7 @@ from pixelseq.imaging.animation import check_frames, frames, save_animation
 from pixelseq.imaging.pictures import check_pictures, sample_sheet, save_levels, save_png, to_picture
 from pixelseq.imaging.png_stream import save_png_stream
 from pixelseq.imaging.text import check_text, save_text, to_text
+from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
 from pixelseq.runtime.processes import LONGEST_WAIT, check_processes
 from pixelseq.runtime.scripts import check_out, one_line_errors, parse_flags, set_up_torch
@@ -67,6 +68,9 @@ class Arguments:
     """png pictures; npy integer levels; txt one line per row, one character per level (models with a legend)."""
     out: Path | None = None
     """A file of the format for all images, or a folder for one file per image; samples.FORMAT where none is given."""
+    tileset: Path | None = None
+    """A folder of pictures to draw images in, one per level: named for its character in the legend (#.png) or the code
+    point of that (U+0023.png), or where there is no legend for its number (3.png)."""
     animate: Path | None = None
     """A .webp that shows the images being drawn, too."""
 
@@ -87,6 +91,8 @@ def run(arguments: Arguments) -> None:
     for name in ("num", "height", "width"):
         if (value := getattr(arguments, name)) is not None and value < 1:
             raise ValueError(f"`{name}` is {value}; it must be at least 1")
+    if arguments.tileset is not None and arguments.format != "png" and arguments.animate is None:
+        raise ValueError(f"`tileset` is for pictures; `format` is {arguments.format}")
     process = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)
     check_processes(process.num_processes, "-- sample/run.py")
     device = set_up_torch(alone=process.num_processes == 1)
@@ -94,12 +100,13 @@ def run(arguments: Arguments) -> None:
     height, width = size_of(model, arguments)
     num = arguments.num if arguments.num is not None else 1 if height > TALL else 16
     check_format(model.config.pixel_format, arguments.format, arguments.animate is not None)
+    tiles = None if arguments.tileset is None else read_tileset(arguments.tileset, model.config.pixel_format)
     if arguments.animate is not None:
-        check_animation(arguments.animate, num, height, width)
+        check_animation(arguments.animate, num, height, width, tiles)
 
     if num == 1 and out.suffix == ".png" and arguments.animate is None:
         if process.is_main_process:
-            write_strip(model, height, width, arguments, out)
+            write_strip(model, height, width, arguments, out, tiles)
         return
     others = other_files(out, [f"{k:05}{suffix}" for k in range(num)])
     kept = []
@@ -119,17 +126,17 @@ def run(arguments: Arguments) -> None:
                 kept.append(images.cpu())
             if out.suffix != suffix:
                 for k, image in zip(part, images, strict=True):
-                    write_one(image, model.config.pixel_format, out / f"{k:05}{suffix}")
+                    write_one(image, model.config.pixel_format, out / f"{k:05}{suffix}", tiles)
     kept = gather_object(kept)  # in the order of processes, which is that of images
     if process.is_main_process:
         if out.suffix == suffix:
-            write_all(torch.cat(kept), model.config.pixel_format, out)
+            write_all(torch.cat(kept), model.config.pixel_format, out, tiles)
         print(f"wrote {num} images to {out}")
         if others:
             files = "1 other file" if len(others) == 1 else f"{len(others)} other files"
             print(f"{out} holds {files}, too, such as {others[0]}; this command did not make them")
         if arguments.animate:
-            pictures = frames(torch.cat(kept), model.config.pixel_format, SHEET_COLUMNS)
+            pictures = frames(torch.cat(kept), model.config.pixel_format, SHEET_COLUMNS, tiles)
             save_animation(pictures, arguments.animate)
             print(f"wrote their drawing in {len(pictures)} frames to {arguments.animate}")
     process.wait_for_everyone()
@@ -156,29 +163,34 @@ def other_files(folder: Path, ours: list[str]) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name not in ours) if folder.is_dir() else []
 
 
-def write_strip(model: PixelRNN, height: int, width: int, arguments: Arguments, path: Path) -> None:
+def write_strip(
+    model: PixelRNN, height: int, width: int, arguments: Arguments, path: Path, tiles: Tileset | None
+) -> None:
     """Writes one image as it is drawn; if a signal ends it, the rows drawn by then are kept."""
     drawn = islice(stream(model, 1, width, arguments.seed, arguments.sampling), height)
 
     def rows() -> Iterator[Tensor]:
         for row in tqdm(drawn, total=height, desc="sampling", unit="row"):
-            yield row[0]
+            yield from [row[0]] if tiles is None else tiles.rows(row[0, :, None]).unbind(1)
             if signals.received:
                 break
 
     with Signals() as signals:
-        written = save_png_stream(rows(), model.config.pixel_format, path)
+        pixel_format = model.config.pixel_format if tiles is None else PixelFormat(channels=3)
+        written = save_png_stream(rows(), pixel_format, path) // (1 if tiles is None else tiles.height)
     if signals.received:
         print(f"stopped: {path} holds the first {written} of {height} rows")
         raise SystemExit(128 + signals.received)
     print(f"wrote an image of {height} rows to {path}")
 
 
-def check_animation(path: Path, num: int, height: int, width: int) -> None:
+def check_animation(path: Path, num: int, height: int, width: int, tiles: Tileset | None) -> None:
     """Raises ValueError, before any work is done, where `path` cannot be an animation of such images."""
     if path.suffix != ".webp":
         raise ValueError(f"`animate` is {path}; give a .webp")
     check_out(path, ".webp", "animate")
+    if tiles is not None:
+        height, width = height * tiles.height, width * tiles.width
     check_frames(num, height, width, SHEET_COLUMNS)
 
 
@@ -190,24 +202,24 @@ def check_format(pixel_format: PixelFormat, name: str, animated: bool) -> None:
         check_text(pixel_format)
 
 
-def write_all(images: Tensor, pixel_format: PixelFormat, path: Path) -> None:
+def write_all(images: Tensor, pixel_format: PixelFormat, path: Path, tiles: Tileset | None) -> None:
     """Writes images [N, C, H, W] to one file of the format that its suffix names."""
     match path.suffix:
         case ".png" if len(images) == 1:
-            write_one(images[0], pixel_format, path)
+            write_one(images[0], pixel_format, path, tiles)
         case ".png":
-            save_png(sample_sheet(images, pixel_format, SHEET_COLUMNS), path)
+            save_png(sample_sheet(images, pixel_format, SHEET_COLUMNS, tiles), path)
         case ".npy":
             save_levels(images, pixel_format, path)
         case ".txt":
             save_text("\n".join(to_text(image, pixel_format) for image in images), path)
 
 
-def write_one(image: Tensor, pixel_format: PixelFormat, path: Path) -> None:
+def write_one(image: Tensor, pixel_format: PixelFormat, path: Path, tiles: Tileset | None) -> None:
     """Writes an image [C, H, W] to a file of the format that its suffix names."""
     match path.suffix:
         case ".png":
-            save_png(to_picture(image, pixel_format), path)
+            save_png(to_picture(image, pixel_format, tiles), path)
         case ".npy":
             save_levels(image, pixel_format, path)
         case ".txt":

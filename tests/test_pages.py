@@ -59,11 +59,15 @@ def write_own_images(folder: Path) -> None:
     Image.linear_gradient("L").resize((200, 100)).convert("RGB").save(folder / "photo.jpg")
     maps = [[[(k + i) % 3, 1, 0, 2] for i in range(5 + k)] for k in range(6)]
     (folder / "maps.jsonl").write_text("\n".join(json.dumps({"tiles": tiles}) for tiles in maps))
+    (folder / "levels").mkdir()
+    for k, tiles in enumerate(maps):
+        lines = ["".join("#-o"[tile] for tile in row) for row in tiles]
+        (folder / f"levels/{k}.txt").write_text("\n".join(lines) + "\n")
 
 
 @pytest.mark.slow
 def test_commands_run_as_they_stand(tmp_path: Path) -> None:
-    assert sum(OWN in command for command in runnable()) == 3
+    assert sum(OWN in command for command in runnable()) == 4
     assert all(blocks(page, "python") for page in ("README.md", "sample/README.md", "pixelseq/data/README.md"))
     results = run_all(tmp_path)
     digits, columns = (results[f"python train/run.py{preset}"] for preset in ("", " digit_columns"))

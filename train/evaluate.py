@@ -67,7 +67,7 @@ def evaluate(arguments: Arguments, checkpoint: str | Path) -> None:
     accelerator = join_processes("train/evaluate.py")
     model = PixelRNN.from_pretrained(checkpoint).to(accelerator.device)
     with accelerator.local_main_process_first():  # it decodes for all of its machine
-        data = load(arguments.images)
+        data = load(arguments.images, legend=model.config.pixel_format.legend)
     ours, theirs = model.config.pixel_format, data.pixel_format
     if (theirs.channels, theirs.levels) != (ours.channels, ours.levels):
         raise ValueError(f"{data.name} has {theirs}, the model {ours}: choose `channels` and `levels`")

@@ -26,7 +26,9 @@ from pixelseq.data.sources import Source
 from pixelseq.data.splits import named_splits
 from pixelseq.data.store import Store
 from pixelseq.data.tables import Table
+from pixelseq.data.texts import with_legend
 from pixelseq.imaging.read import decode_grid, decode_picture
+from pixelseq.imaging.text import TextMap
 from pixelseq.runtime.files import atomic_folder, in_use, remove_abandoned
 
 FORMAT = 3
@@ -53,6 +55,8 @@ class Facts:
     bad: list[str] = field(default_factory=list)
     """The pictures that cannot be decoded, each with its name and the reason."""
     class_names: tuple[str, ...] = ()
+    legend: str = ""
+    """The character of each level, where the images are text maps."""
     splits: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     """The splits of the source that are none of train, validation and test."""
@@ -66,7 +70,8 @@ def stores(source: Source, options: DataOptions) -> tuple[dict[str, Store], Fact
     Raises:
         ValueError: images cannot be decoded or do not belong together.
     """
-    return kept(source.fingerprint, lambda: named_splits(source.open(), options.split), options)
+    fingerprint = [source.fingerprint, source.legend and dataclasses.astuple(source.legend)]
+    return kept(fingerprint, lambda: named_splits(with_legend(source.open(), source.legend), options.split), options)
 
 
 def kept(
@@ -116,7 +121,8 @@ def _facts(folder: Path) -> Facts:
 def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Facts:
     # A set of pictures is gray until one in colour is met; then it is decoded anew, gray ones with three equal colours.
     for channels in [options.channels] if options.channels else [1, 3]:
-        facts = Facts(channels=channels, class_names=next(iter(tables.values())).class_names)
+        first = next(iter(tables.values()))
+        facts = Facts(channels=channels, class_names=first.class_names, legend=first.legend)
         if all(_decode_split(table, options, folder / split, facts) for split, table in tables.items()):
             break
     if facts.bad and not options.skip_bad:
@@ -151,6 +157,12 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
                 if len(pixels) < facts.channels:
                     pixels = np.broadcast_to(pixels, (facts.channels, *pixels.shape[1:]))
             else:
+                if isinstance(content, TextMap):
+                    try:
+                        content = content.levels(facts.legend)
+                    except ValueError as error:
+                        facts.bad.append(f"{name}: {error}")
+                        continue
                 pixels = _checked_grid(name, content, options, facts, is_first=facts.pictures)
             sizes.append(pixels.shape[1:])
             labels.append(label)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 from torch import Tensor
 
 from pixelseq.data import bundled, sources
 from pixelseq.data.cache import Facts, stores
 from pixelseq.data.dataset import Dataset
-from pixelseq.data.options import DataOptions
+from pixelseq.data.options import DataOptions, parse_size
 from pixelseq.data.splits import cut, with_all_splits
 from pixelseq.data.store import Images, View
 from pixelseq.data.streaming import Stream, open_stream
+from pixelseq.data.texts import legend_notes
 from pixelseq.imaging.levels import SHADES, level_of_shade
-from pixelseq.imaging.text import read_legend
 from pixelseq.pixel_format import PixelFormat
 
 DEFAULT_CROP = "32x32"
-"""The size of crops where one picture is all there is."""
+"""The size of crops of photographs, and the largest where one picture is all there is."""
 LARGE = 2**18
 """The most values of an image of which nothing is said."""
 
@@ -40,12 +41,14 @@ class _Found:
     """The training images where they are streamed, instead of `splits["train"]`."""
 
 
-def load(options: DataOptions | str, seed: int = 0) -> Dataset:
+def load(options: DataOptions | str, seed: int = 0, legend: str | None = None) -> Dataset:
     """Loads a data set: a bundled one, one at a path, or one of the hub, tried in this order.
 
     Args:
         options: the options of the data set, or its `data` alone.
         seed: the seed of splits that are made, and of the one draw of stochastic pixels that evaluation sees.
+        legend: the characters of a model's levels, which text maps are then read by; by default the legend beside the
+            maps, or else the characters found.
 
     Raises:
         ValueError: there is no data set of that name, its images cannot be read, or the options do not suit them.
@@ -56,9 +59,11 @@ def load(options: DataOptions | str, seed: int = 0) -> Dataset:
     elif options.bundled is not None:
         found, options = _bundled(options)
     else:
-        found, options = _decoded(options, seed)
+        found, options = _decoded(options, seed, legend)
     levels, view = _view(found, options)
-    legend = found.legend if found.legend is not None and len(found.legend) == levels else None
+    legend, notes = found.legend, found.notes
+    if legend is not None and len(legend) != levels:
+        legend, notes = None, (*notes, f"the legend {legend!r} is left out: there are {levels} levels")
 
     def seen(images: Images) -> Images:
         return replace(images, view=view, seed=seed)
@@ -73,7 +78,7 @@ def load(options: DataOptions | str, seed: int = 0) -> Dataset:
         more_tests={name: seen(images) for name, images in found.more_tests.items()},
         class_names=found.class_names,
         preprocessing=options.preprocessing,
-        notes=(*found.notes, *large),
+        notes=(*notes, *large),
     )
 
 
@@ -90,26 +95,37 @@ def _bundled(options: DataOptions) -> tuple[_Found, DataOptions]:
     return _Found(splits, bundled.DIGIT_LEVELS, bundled.DIGIT_LEVELS, more, names), options
 
 
-def _decoded(options: DataOptions, seed: int) -> tuple[_Found, DataOptions]:
-    source = sources.find(options)
+def _decoded(options: DataOptions, seed: int, legend: str | None) -> tuple[_Found, DataOptions]:
+    source = sources.find(options, legend)
     found, facts = stores(source, options)
     notes = [*source.notes, *_notes(facts)]
     if facts.splits == ["train"] and len(found["train"]) == 1:
         if options.crop is None:
-            options = replace(options, crop=DEFAULT_CROP)
-            notes.append(f"one image alone: training on crops of {DEFAULT_CROP}; choose others with `crop`")
+            H, W = np.minimum(found["train"].sizes[0], parse_size(DEFAULT_CROP, "crop")).tolist()
+            options = replace(options, crop=f"{H}x{W}")
+            notes.append(f"one image alone: training on crops of {options.crop}; choose others with `crop`")
         splits = _cut([found["train"][0]], options)
     else:
         splits, made = with_all_splits({name: Images.of(store) for name, store in found.items()}, seed)
         notes += made
-    shades = SHADES if facts.pictures else None
-    if facts.pictures:
-        levels, legend = 2 if facts.bilevel else SHADES, None
-    else:
-        legend = read_legend(options.path)
-        levels = max(2, facts.largest + 1, len(legend or ""))
     names = tuple(facts.class_names)
-    return _Found(splits, levels, shades, class_names=names, legend=legend, notes=tuple(notes)), options
+    if facts.pictures:
+        levels = 2 if facts.bilevel else SHADES
+        return _Found(splits, levels, SHADES, class_names=names, notes=tuple(notes)), options
+    characters = facts.legend or (source.legend.characters if source.legend else None)
+    if facts.legend:
+        _check_text_options(options, facts.legend)
+        notes += legend_notes(facts.legend, source.legend)
+        options = replace(options, pixels="categorical")
+    levels = max(2, facts.largest + 1, len(characters or ""))
+    return _Found(splits, levels, None, class_names=names, legend=characters, notes=tuple(notes)), options
+
+
+def _check_text_options(options: DataOptions, legend: str) -> None:
+    if options.binarize:
+        raise ValueError(f"`binarize` draws pixels from their shades; {options.data} is text, which has none")
+    if options.levels not in (None, len(legend)):
+        raise ValueError(f"`levels` is {options.levels}; the text has {len(legend)} characters: {legend!r}")
 
 
 def _streamed(options: DataOptions) -> _Found:

@@ -26,14 +26,14 @@ class DataOptions:
 
     data: str = "bundled:digits"
     """A bundled set (digits, digit_columns, photos; with bundled: before it, whatever files are called); a path: a
-    folder or .zip of pictures, one picture (crops of it), parquet, arrow or JSON files, a folder written by datasets'
-    save_to_disk, a .npy or .npz of integers; or a hub id owner/name."""
+    folder or .zip of pictures, a folder of text maps, one of these (crops of it), parquet, arrow or JSON files, a
+    folder written by datasets' save_to_disk, a .npy or .npz of integers; or a hub id owner/name."""
     levels: int | None = None
     """Number of values that a colour can have. Shades of pictures become the nearest level (2: a threshold in the
     middle). By default 256, 2 for 1-bit pictures, and the largest value + 1 for integers, which are levels already."""
     pixels: Kind = "ordinal"
     """ordinal: levels that are ordered, as intensities are; categorical: levels without an order, as tiles and tokens
-    are, which enter the model as a learned embedding."""
+    are, which enter the model as a learned embedding. Text maps are always categorical."""
     binarize: Literal["stochastic"] | None = None
     """stochastic: each value is drawn anew at every use, 1 with the probability of its shade."""
     channels: Literal[1, 3, 4] | None = None

@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pixelseq.data import archives, arrays, folders, tables
+from pixelseq.data import archives, arrays, folders, tables, texts
 from pixelseq.data.files import files_below, is_picture, left_out, stamp
 from pixelseq.data.options import BUNDLED, DataOptions
 from pixelseq.data.splits import split_of
 from pixelseq.data.tables import Row, Table
-from pixelseq.imaging.text import LEGEND
+from pixelseq.imaging.legend import LEGEND, Legend, find_legend
+from pixelseq.imaging.text import TEXT
 
 SAVED = ("dataset_dict.json", "state.json")
 """The files that datasets' save_to_disk leaves at the top of its folder."""
@@ -30,8 +31,10 @@ class Source:
     """Gives the table of each split, by the split's own name; raises ValueError where it cannot be read."""
     has_columns: bool = False
     """Whether the images are a column of a table, which the user can name, and whose rows may name files."""
+    legend: Legend | None = None
+    """The characters of the levels, where maps have a legend."""
     notes: tuple[str, ...] = ()
-    """What is not read, one line per kind."""
+    """What is not read, and what was decided for the user, one line each."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,19 @@ class Kind:
     """Whether folders of them are read, too, not one alone."""
 
 
-def find(options: DataOptions) -> Source:
+def find(options: DataOptions, legend: str | None = None) -> Source:
     """Finds the source that `options.data` names: a path where there is one, a hub id otherwise.
+
+    Args:
+        options: the options of the data set.
+        legend: the characters of a model's levels, for text maps; by default the legend beside them, if any.
 
     Raises:
         ValueError: it is neither, nothing at the path can be read, or it does not have the columns that are named.
     """
+    given = None if legend is None else Legend(legend, "the model")
     if options.path.exists():
-        source = _local(options.path, options)
+        source = _text(options.path, given) or _local(options.path, options, given)
         if not source.has_columns:
             options.check_no_columns()
         return source
@@ -65,7 +73,7 @@ def find(options: DataOptions) -> Source:
             "folder, or a hub id owner/name"
         )
     splits, commit = tables.load_hub(options.data)
-    return Source([options.data, commit], partial(tables.of_datasets, splits, options), has_columns=True)
+    return Source([options.data, commit], partial(tables.of_datasets, splits, options), has_columns=True, legend=given)
 
 
 def is_hub_id(name: str) -> bool:
@@ -81,8 +89,10 @@ def data_files(path: Path) -> tuple[str, list[Path], list[str]]:
         ValueError: there are no such files, or files of several kinds.
     """
     if path.is_file():
+        if path.name == LEGEND:
+            raise ValueError(f"{path} is a legend; give the maps that it is for, or their folder")
         if (kind := kind_of(path)) is None:
-            raise ValueError(f"{path} is no file of images; expected a picture, {_endings(KINDS.values())}")
+            raise ValueError(f"{path} is no file of images; expected a picture, {TEXT}, {_endings(KINDS.values())}")
         return kind, [path], []
     files, notes = files_below(path)
     kinds = {file: kind for file in files if (kind := kind_of(file)) and KINDS[kind].in_folders}
@@ -92,7 +102,7 @@ def data_files(path: Path) -> tuple[str, list[Path], list[str]]:
         raise ValueError(f"{path} holds both {' and '.join(sorted(found))} files; name one of them")
     if not found:
         expected = _endings(kind for kind in KINDS.values() if kind.in_folders)
-        raise ValueError(f"the folder {path} holds no images: no pictures, and no {expected}")
+        raise ValueError(f"the folder {path} holds no images: no pictures, and no {TEXT}, {expected}")
     (kind,) = found
     others = [file for file in files if kinds.get(file) != kind and file.name != LEGEND]
     return kind, [file for file in files if kinds.get(file) == kind], [*notes, *left_out(others, KINDS[kind].noun)]
@@ -114,12 +124,6 @@ def split_files(path: Path, files: list[Path]) -> dict[str, list[str]]:
     return {split or "train": names for split, names in named.items()}
 
 
-def fingerprint(path: Path, files: list[Path]) -> Any:
-    """Gives JSON that changes whenever the files that are read at a path do, or the legend that belongs to them."""
-    legend = (path if path.is_dir() else path.parent) / LEGEND
-    return stamp([*files, *([legend] if legend.exists() else [])])
-
-
 def kind_of(file: Path) -> str | None:
     """Gives the kind of a file in `KINDS`, by the ending of its name, or of a picture by its first bytes."""
     if file.name == LEGEND:
@@ -128,36 +132,63 @@ def kind_of(file: Path) -> str | None:
     return by_ending or ("picture" if is_picture(file) else None)
 
 
-def _local(path: Path, options: DataOptions) -> Source:
+def _text(path: Path, given: Legend | None) -> Source | None:
+    """Gives the source of a text file or of a folder of text maps, None for others."""
+    notes: tuple[str, ...] = ()
+    if path.is_file():
+        maps = [path] if path.suffix.lower() == TEXT else []
+    else:
+        files, walked = files_below(path)
+        pictures = [file for file in files if kind_of(file) == "picture"]
+        tabular = [file for file in files if kind_of(file) in ("parquet", "arrow", "json")]
+        maps, found = texts.find_maps(path, files, pictures, tabular)
+        notes = (*walked, *found)
+        # JSON beside maps describes them.
+        if maps and (others := [file for file in tabular if file.suffix.lower() != ".json"]):
+            raise ValueError(f"{path} holds both text maps and tables such as {others[0]}; name one of them")
+    if not maps:
+        return None
+    legend, legend_notes = (given, ()) if given else find_legend(path, any_name=True)
+    folder = path.parent if path.is_file() else path
+    opened = partial(texts.of_files, folder, maps, legend)
+    return Source(stamp(maps), opened, legend=legend, notes=(*notes, *legend_notes))
+
+
+def _local(path: Path, options: DataOptions, given: Legend | None) -> Source:
     if any((path / name).exists() for name in SAVED):
-        return Source(
-            fingerprint(path, files_below(path).files),
+        source = Source(
+            stamp(files_below(path).files),
             lambda: tables.of_datasets(tables.load_saved(path), options),
             has_columns=True,
         )
-    kind, files, notes = data_files(path)
-    source = KINDS[kind].open(path, files, options)
-    return replace(source, notes=(*source.notes, *notes))
+    else:
+        kind, files, notes = data_files(path)
+        source = KINDS[kind].open(path, files, options)
+        source = replace(source, notes=(*source.notes, *notes))
+        if kind in ("picture", "zip"):
+            return source
+    legend, legend_notes = (given, ()) if given else find_legend(path)
+    return replace(source, legend=legend, notes=(*source.notes, *legend_notes))
 
 
 def _pictures(path: Path, files: list[Path], options: DataOptions) -> Source:
     if path.is_dir():
-        return Source(fingerprint(path, files), partial(folders.of_pictures, path, files))
-    return Source(fingerprint(path, files), lambda: {"train": Table(1, partial(iter, [Row(str(path), path, 0)]))})
+        return Source(stamp(files), partial(folders.of_pictures, path, files))
+    return Source(stamp(files), lambda: {"train": Table(1, partial(iter, [Row(str(path), path, 0)]))})
 
 
 def _archive(path: Path, files: list[Path], options: DataOptions) -> Source:
     pictures, notes = archives.list_pictures(path)
-    return Source(fingerprint(path, files), partial(folders.of_archive, path, pictures), notes=tuple(notes))
+    return Source(stamp(files), partial(folders.of_archive, path, pictures), notes=tuple(notes))
 
 
 def _arrays(path: Path, files: list[Path], options: DataOptions) -> Source:
-    return Source(fingerprint(path, files), partial(arrays.of_arrays, path))
+    return Source(stamp(files), partial(arrays.of_arrays, path))
 
 
 def _parquet(path: Path, files: list[Path], options: DataOptions) -> Source:
     splits = split_files(path, files)
-    return Source(fingerprint(path, files), partial(tables.of_parquet, splits, options), has_columns=True)
+    return Source(stamp(files), partial(tables.of_parquet, splits, options), has_columns=True)
 
 
 def _table(builder: str, path: Path, files: list[Path], options: DataOptions) -> Source:
@@ -166,7 +197,7 @@ def _table(builder: str, path: Path, files: list[Path], options: DataOptions) ->
     def opened() -> dict[str, Table]:
         return tables.of_datasets(tables.load_files(builder, splits), options)
 
-    return Source(fingerprint(path, files), opened, has_columns=True)
+    return Source(stamp(files), opened, has_columns=True)
 
 
 KINDS = {

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pixelseq.data import sources, tables
 from pixelseq.data.cache import Facts, kept
+from pixelseq.data.files import stamp
 from pixelseq.data.options import DataOptions
 from pixelseq.data.splits import named_splits
 from pixelseq.data.store import Images, Store, View
@@ -121,6 +122,8 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
     splits, unused = named_splits(source, options.split)
     features = splits["train"]._resolve_features().features
     columns = tables.find_columns(features, options)
+    if columns.text:
+        raise ValueError(f"`streaming` reads pictures and integer grids; column {columns.image} holds text")
     rows = {name: tables.undecoded(split, columns) for name, split in splits.items()}
     train = Stream(rows["train"], columns, options)
     first = next(train.images(rows["train"]), None)
@@ -165,4 +168,4 @@ def _open(options: DataOptions) -> tuple[Any, Any, list[str]]:
     if kind not in tables.BUILDERS:
         raise ValueError(f"`streaming` reads parquet, arrow and JSON files and hub ids; {options.data} is none of them")
     splits = tables.load_files(kind, sources.split_files(path, files), streaming=True)
-    return splits, sources.fingerprint(path, files), notes
+    return splits, stamp(files), notes

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pixelseq.data.options import DataOptions
+from pixelseq.imaging.text import TextMap, text_lines
 
 if TYPE_CHECKING:
     import datasets
@@ -32,8 +33,8 @@ class Row(NamedTuple):
     """One image as its source holds it, undecoded."""
 
     name: str
-    content: bytes | Path | Member | np.ndarray | list
-    """An encoded picture, its file here or in a .zip, or a grid of integers."""
+    content: bytes | Path | Member | np.ndarray | list | TextMap
+    """An encoded picture, its file here or in a .zip, a grid of integers, or a text map."""
     label: int
 
 
@@ -48,6 +49,10 @@ class Table:
     class_names: tuple[str, ...] = ()
     names_files: bool = False
     """Whether rows may name files, of whose changes nothing else tells."""
+    text: bool = False
+    """Whether the images are text maps."""
+    legend: str = ""
+    """The character of each level of text maps, once it is known."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class Columns:
     """Whether the images are encoded pictures rather than grids."""
     label: str | None
     class_names: tuple[str, ...]
+    text: bool = False
+    """Whether the images are text maps."""
 
     @property
     def used(self) -> list[str]:
@@ -146,7 +153,7 @@ def of_parquet(splits: Mapping[str, list[str]], options: DataOptions) -> dict[st
         columns = find_columns(features, options)
         rows = partial(_rows, partial(_parquet_batches, files, columns), columns, name)
         total = sum(file.num_rows for file in metadata)
-        found[name] = Table(total, rows, columns.label is not None, columns.class_names, names_files=True)
+        found[name] = _table_of(columns, total, rows)
     return found
 
 
@@ -197,20 +204,24 @@ def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
     found = [name for name, rank in ranks.items() if rank == min(ranks.values())]
     if options.image_column is None and len(found) != 1:
         listed = ", ".join(f"{name} ({_describe(kind)})" for name, kind in features.items())
-        raise ValueError(f"{len(found) or 'no'} columns hold pictures or grids; name one by `image_column`: {listed}")
+        held = "pictures, grids or text maps"
+        raise ValueError(f"{len(found) or 'no'} columns hold {held}; name one by `image_column`: {listed}")
     image = options.image_column or found[0]
-    grid = _grid_type(features[image])
+    grid, text = _grid_type(features[image]), _is_text(features[image])
     if grid and not grid.startswith(WHOLE):
         raise ValueError(f"column {image} holds {grid}; whole numbers are expected: quantise it to levels first")
-    if not grid and not isinstance(features[image], datasets.Image) and not _is_encoded(features[image]):
-        raise ValueError(f"column {image} holds {_describe(features[image])}; expected pictures or integer grids")
+    pictures = isinstance(features[image], datasets.Image) or _is_encoded(features[image])
+    if not grid and not text and not pictures:
+        raise ValueError(
+            f"column {image} holds {_describe(features[image])}; expected pictures, integer grids or text maps"
+        )
     classes = [name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
     label = options.label_column or (classes[0] if len(classes) == 1 else None)
     kind = features[label] if label else None
     if kind is not None and "int" not in getattr(kind, "dtype", ""):
         raise ValueError(f"column {label} holds {_describe(kind)}; expected class labels or whole numbers")
     names = tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else ()
-    return Columns(image, not grid, label, names)
+    return Columns(image, pictures, label, names, text)
 
 
 def row_content(value: Any) -> bytes | Path | list:
@@ -232,7 +243,13 @@ def row_content(value: Any) -> bytes | Path | list:
 def _table(split: datasets.Dataset, name: str, options: DataOptions) -> Table:
     columns = find_columns(split.features, options)
     rows = partial(_rows, partial(_batches, undecoded(split, columns)), columns, name)
-    return Table(len(split), rows, columns.label is not None, columns.class_names, names_files=True)
+    return _table_of(columns, len(split), rows)
+
+
+def _table_of(columns: Columns, count: int, rows: Callable[[], Iterator[Row]]) -> Table:
+    return Table(
+        count, rows, columns.label is not None, columns.class_names, names_files=columns.pictures, text=columns.text
+    )
 
 
 def undecoded(split: Any, columns: Columns) -> Any:
@@ -253,18 +270,27 @@ def _rows(batches: Callable[[], Iterator[Mapping[str, list]]], columns: Columns,
         images = batch[columns.image]
         labels = batch[columns.label] if columns.label else repeat(0, len(images))
         for value, label in zip(images, labels, strict=True):
-            yield Row(f"{name} row {next(number)}", row_content(value), -1 if label is None else label)
+            content = _text_map(value) if columns.text else row_content(value)
+            yield Row(f"{name} row {next(number)}", content, -1 if label is None else label)
+
+
+def _text_map(value: list[str | None] | str | None) -> TextMap:
+    lines = text_lines(value.strip("\r\n"), None) if isinstance(value, str) else value or []
+    return TextMap(tuple(line or "" for line in lines))
 
 
 def _rank(kind: Any) -> int | None:
-    """Ranks how likely a column holds the images: 0 pictures, 1 grids, 2 nested lists, 3 numbers that are not whole."""
+    """Ranks how likely a column holds the images.
+
+    0 pictures, 1 grids, 2 nested lists, 3 numbers that are not whole, 4 lists of texts, 5 texts.
+    """
     import datasets
 
     if isinstance(kind, datasets.Image):
         return 0
     grid = _grid_type(kind)
     if grid is None:
-        return None
+        return (4 if isinstance(kind, datasets.List | datasets.LargeList) else 5) if _is_text(kind) else None
     if not grid.startswith(WHOLE):
         return 3
     return 1 if isinstance(kind, datasets.Array2D | datasets.Array3D) else 2
@@ -280,6 +306,15 @@ def _grid_type(kind: Any) -> str | None:
     while isinstance(kind, datasets.List | datasets.LargeList):
         kind, depth = kind.feature, depth + 1
     return kind.dtype if depth in (2, 3) and isinstance(kind, datasets.Value) else None
+
+
+def _is_text(kind: Any) -> bool:
+    """Tells whether a column holds texts or lists of texts, the lines of maps."""
+    import datasets
+
+    if isinstance(kind, datasets.List | datasets.LargeList):
+        kind = kind.feature
+    return getattr(kind, "dtype", None) in ("string", "large_string")
 
 
 def _is_encoded(kind: Any) -> bool:

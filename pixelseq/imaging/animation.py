@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from pixelseq.imaging.pictures import in_rows, partial_picture, sheet_size
+from pixelseq.imaging.tileset import Tileset
 from pixelseq.pixel_format import PixelFormat
 from pixelseq.runtime.files import atomic_write
 
@@ -19,13 +20,14 @@ MAX_SIDE = 16383
 """The pixels along a side of the largest WebP."""
 
 
-def frames(images: Tensor, pixel_format: PixelFormat, columns: int) -> list[Image.Image]:
+def frames(images: Tensor, pixel_format: PixelFormat, columns: int, tiles: Tileset | None = None) -> list[Image.Image]:
     """Draws contact sheets of images, from their first rows to all; the rest is blue.
 
     Args:
         images: levels [N, C, H, W].
         pixel_format: the format of the images.
         columns: images per row of the sheet.
+        tiles: as in `to_picture`.
 
     Returns:
         At most `MAX_STEPS` + 1 pictures, the first of unknown images.
@@ -34,7 +36,7 @@ def frames(images: Tensor, pixel_format: PixelFormat, columns: int) -> list[Imag
     sheets = []
     for shown in torch.linspace(0, H, min(H, MAX_STEPS) + 1).round().tolist():
         known = (torch.arange(H) < shown)[:, None].expand(H, W)
-        sheets.append(in_rows([partial_picture(image, known, pixel_format) for image in images], columns))
+        sheets.append(in_rows([partial_picture(image, known, pixel_format, tiles) for image in images], columns))
     return sheets
 
 

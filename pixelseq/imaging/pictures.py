@@ -18,6 +18,7 @@ from torch import Tensor
 from pixelseq.imaging.levels import SHADES, quantise, shades
 from pixelseq.imaging.palette import GAP_COLOUR, UNKNOWN_COLOUR, palette
 from pixelseq.imaging.read import MODES, as_seen, open_picture
+from pixelseq.imaging.tileset import Tileset
 from pixelseq.pixel_format import PixelFormat
 from pixelseq.runtime.files import atomic_write
 
@@ -41,12 +42,13 @@ def check_pictures(pixel_format: PixelFormat) -> None:
         raise ValueError(f"{V} levels do not fit in an 8-bit picture")
 
 
-def to_picture(image: Tensor, pixel_format: PixelFormat) -> Image.Image:
-    """Draws an image as a picture of its own size.
+def to_picture(image: Tensor, pixel_format: PixelFormat, tiles: Tileset | None = None) -> Image.Image:
+    """Draws an image as a picture of its own size, or of tiles.
 
     Args:
         image: levels [C, H, W].
         pixel_format: ordered levels become gray, RGB or RGBA for C = 1, 3, 4; others a picture with a palette.
+        tiles: a picture for each level, to draw it in instead.
 
     Raises:
         ValueError: a format that cannot be a picture, or an image of other channels than the format's.
@@ -55,6 +57,8 @@ def to_picture(image: Tensor, pixel_format: PixelFormat) -> Image.Image:
     C = len(image)
     if pixel_format.channels != C:
         raise ValueError(f"the image has {C} channels; expected {pixel_format}")
+    if tiles is not None:
+        return tiles.draw(image)
     if not pixel_format.ordered:
         picture = Image.fromarray(image[0].cpu().to(torch.uint8).numpy())
         picture.putpalette(palette(pixel_format.levels).tobytes())
@@ -155,10 +159,13 @@ def sheet_size(columns: int, width: int, heights: Sequence[int]) -> tuple[int, i
     return scale, gap, (columns * (width * scale + gap) + gap, sum(height * scale + gap for height in heights) + gap)
 
 
-def partial_picture(image: Tensor, known: Tensor, pixel_format: PixelFormat) -> Image.Image:
-    """Draws an image [C, H, W] as an RGB picture of its own size, blue where `known` [H, W] is False."""
-    picture = over_white(to_picture(image, pixel_format))
-    picture.paste(UNKNOWN_COLOUR, (0, 0), Image.fromarray((~known.cpu()).numpy().astype(np.uint8) * 255))
+def partial_picture(
+    image: Tensor, known: Tensor, pixel_format: PixelFormat, tiles: Tileset | None = None
+) -> Image.Image:
+    """Draws an image [C, H, W] as `to_picture` does, in RGB and blue where `known` [H, W] is False."""
+    picture = over_white(to_picture(image, pixel_format, tiles))
+    unknown = Image.fromarray((~known.cpu()).numpy().astype(np.uint8) * 255)
+    picture.paste(UNKNOWN_COLOUR, (0, 0), unknown.resize(picture.size, Image.Resampling.NEAREST))
     return picture
 
 
@@ -168,9 +175,9 @@ def over_white(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
 
 
-def sample_sheet(images: Tensor, pixel_format: PixelFormat, columns: int) -> Image.Image:
+def sample_sheet(images: Tensor, pixel_format: PixelFormat, columns: int, tiles: Tileset | None = None) -> Image.Image:
     """Draws a contact sheet of images [N, C, H, W], `columns` per row."""
-    return in_rows([to_picture(image, pixel_format) for image in images], columns)
+    return in_rows([to_picture(image, pixel_format, tiles) for image in images], columns)
 
 
 def in_rows(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
@@ -179,7 +186,11 @@ def in_rows(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
 
 
 def completion_sheet(
-    images: Sequence[Tensor], known: Sequence[Tensor], completions: Sequence[Tensor], pixel_format: PixelFormat
+    images: Sequence[Tensor],
+    known: Sequence[Tensor],
+    completions: Sequence[Tensor],
+    pixel_format: PixelFormat,
+    tiles: Tileset | None = None,
 ) -> Image.Image:
     """Draws a contact sheet with one row per image: the original, its known part, then its completions.
 
@@ -188,11 +199,12 @@ def completion_sheet(
         known: masks, each [H, W]; what is unknown is shown blue.
         completions: levels, each [num, C, H, W].
         pixel_format: the format of all these images.
+        tiles: as in `to_picture`.
     """
     rows = []
     for image, mask, completed in zip(images, known, completions, strict=True):
-        drawn = [to_picture(one, pixel_format) for one in (image, *completed)]
-        rows.append([drawn[0], partial_picture(image, mask, pixel_format), *drawn[1:]])
+        drawn = [to_picture(one, pixel_format, tiles) for one in (image, *completed)]
+        rows.append([drawn[0], partial_picture(image, mask, pixel_format, tiles), *drawn[1:]])
     return contact_sheet(rows)
 
 

@@ -127,6 +127,6 @@ def check_out(out: Path, suffix: str = ".png", option: str = "out") -> None:
             raise ValueError(f"`{option}` is {out}, but {parent} is a file")
 
 
-def is_sheet(out: Path) -> bool:
-    """Tells whether `out` asks for one sheet of all images rather than a folder."""
-    return out.suffix == ".png"
+def is_one_file(out: Path) -> bool:
+    """Tells whether `out` asks for one file of all images, a sheet or a text, rather than a folder."""
+    return out.suffix in (".png", ".txt")

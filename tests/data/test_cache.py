@@ -19,7 +19,6 @@ import pytest
 from PIL import Image
 
 from pixelseq.data import DataOptions, Images, load
-from pixelseq.data.sources import find
 from pixelseq.runtime.files import LOCK
 
 
@@ -95,11 +94,11 @@ def test_a_link_that_leads_elsewhere_and_one_of_another_name_count(tmp_path: Pat
 def test_a_legend_counts(tmp_path: Path) -> None:
     (tmp_path / "maps.jsonl").write_text('{"tiles": [[0, 1]]}\n' * 4)
     options = DataOptions(str(tmp_path / "maps.jsonl"))
-    prints = [json.dumps(find(options).fingerprint)]
+    legends = [load(options).pixel_format.legend]
     for tiles in (["-", "#"], ["-", "o"]):
         (tmp_path / "legend.json").write_text(json.dumps({"maps": {"tiles": tiles}}))
-        prints.append(json.dumps(find(options).fingerprint))
-    assert len(set(prints)) == 3
+        legends.append(load(options).pixel_format.legend)
+    assert legends == [None, "-#", "-o"]
 
 
 @pytest.mark.parametrize(

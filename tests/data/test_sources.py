@@ -125,8 +125,9 @@ def test_one_picture_gives_crops_of_its_parts(tmp_path: Path) -> None:
     whole = torch.from_numpy((pixels % 251).astype(np.uint8))[None]
     assert torch.equal(data.validation[0], whole[:, :8, 80:88])
     assert [len(part) for part in (data.train, data.validation, data.test)] == [20, 2, 2]
+    assert load(str(tmp_path / "one.png")).test[0].shape == (1, 20, 32)
     with pytest.raises(ValueError, match="20x100 is too small to train and test on crops of 32x32"):
-        load(str(tmp_path / "one.png"))
+        load(DataOptions(str(tmp_path / "one.png"), crop="32x32"))
 
 
 def grids(count: int, columns: int, kind: str = "uint8") -> datasets.Dataset:
@@ -321,13 +322,16 @@ MISTAKES = {
         r"2 of 7 images are bad; leave them out with `skip_bad`: .*broken.png: no picture .*; .*text.jpg: no picture",
     ),
     "ragged": (lambda at: ragged_json(at / "a.jsonl"), "train row 1: its rows are of unlike widths"),
-    "two-columns": (lambda at: two_columns(at / "a.parquet"), "2 columns hold pictures or grids; name one by"),
+    "two-columns": (
+        lambda at: two_columns(at / "a.parquet"),
+        "2 columns hold pictures, grids or text maps; name one by",
+    ),
     "float-column": (lambda at: floats(at / "a.parquet"), "column tiles holds float32; whole numbers are expected"),
     "float-array": (lambda at: arrays(at / "a.npy", np.zeros((3, 2, 2))), "holds float64; whole numbers are expected"),
     "large-values": (lambda at: arrays(at / "a.npy", np.full((3, 2, 2), 300)), "values from 300 to 300"),
     "pickled": (lambda at: arrays(at / "a.npy", np.array([{}], dtype=object)), "no arrays of numbers"),
     "shape": (lambda at: arrays(at / "a.npy", np.zeros((3, 2, 2, 2), int)), "expected 1, 3 or 4 colours"),
-    "no-images": (lambda at: words(at / "a.txt"), "a.txt is no file of images"),
+    "no-images": (lambda at: words(at / "a.doc"), "a.doc is no file of images"),
     "nothing": (lambda at: "letters", "no data set 'letters'; choose from digits, digit_columns, photos"),
     "mistyped-path": (lambda at: f"{at}/none", "no data set .*/none"),
 }

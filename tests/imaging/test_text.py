@@ -1,14 +1,14 @@
-"""Tile maps as text, and the legends that stand beside data files."""
+"""Tile maps as text."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from pixelseq.imaging.text import check_text, read_legend, save_text, to_text
+from pixelseq.imaging.text import TextMap, check_text, read_maps, save_text, to_text
 from pixelseq.pixel_format import PixelFormat
 
 
@@ -30,26 +30,20 @@ def test_formats_that_are_no_text() -> None:
             to_text(torch.zeros(pixel_format.channels, 2, 2), pixel_format)
 
 
-def test_a_legend_beside_a_data_file(tmp_path: Path) -> None:
-    assert read_legend(tmp_path / "maps.parquet") is None
-    (tmp_path / "legend.json").write_text(json.dumps({"maps": {"tiles": ["#", "-", "ö"], "count": 6}}), "utf-8")
-    assert read_legend(tmp_path / "maps.parquet") == "#-ö"
-    assert read_legend(tmp_path / "others.parquet") is None
+def test_text_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    pixel_format = PixelFormat(levels=4, legend="z ö#")
+    images = [torch.randint(4, (1, 1 + k, 3)) for k in range(3)]
+    save_text("\n".join(to_text(image, pixel_format) for image in images), tmp_path / "maps.txt")
+    maps = read_maps(tmp_path / "maps.txt", pixel_format.legend)
+    assert [one.levels("z ö#").tolist() for one in maps] == [image.tolist() for image in images]
+    assert [one.first_line for one in maps] == [1, 3, 6]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "is not JSON"),
-        ("[]", "is a JSON list"),
-        ('{"maps": {}}', 'has no "tiles" of one character'),
-        ('{"maps": {"tiles": ["wall"]}}', 'has no "tiles" of one character'),
-    ],
-)
-def test_a_file_that_is_no_legend(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "legend.json").write_text(text)
-    with pytest.raises(ValueError, match=message):
-        read_legend(tmp_path / "maps.parquet")
+def test_unknown_tiles_may_be_any_characters() -> None:
+    levels = TextMap(("#x", "?-")).levels("-#", np.array([[True, False], [False, True]]))
+    assert levels.tolist() == [[[1, 0], [0, 0]]]
+    with pytest.raises(ValueError, match=r"line 8, column 1: '\?' is no tile of the legend '-#'"):
+        TextMap(("#x", "?-"), first_line=7).levels("-#", np.array([[True, False], [True, True]]))
 
 
 def test_a_text_that_is_no_legend() -> None:

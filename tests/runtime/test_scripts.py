@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelseq.runtime.scripts import as_flags, check_out, is_sheet, one_line_errors, parse_flags
+from pixelseq.runtime.scripts import as_flags, check_out, is_one_file, one_line_errors, parse_flags
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def test_where_a_script_may_write(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     for good in ("new.png", "new", "deep/new.png"):
         check_out(tmp_path / good)
-    assert is_sheet(tmp_path / "new.png")
-    assert not is_sheet(tmp_path / "new")
+    assert is_one_file(tmp_path / "new.png")
+    assert not is_one_file(tmp_path / "new")
     for bad, message in [
         ("new.jpg", "give a .png"),
         ("folder.png", "which is a folder"),

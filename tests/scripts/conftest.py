@@ -58,4 +58,7 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiles")
     config = ModelConfig(PixelFormat(1, 6, "categorical", LEGEND), hidden=4, blocks=("diagonal",))
     PixelRNN(config).save_pretrained(folder / "runs/tiles/checkpoint")
+    for k, character in enumerate(LEGEND):
+        save_png(Image.new("RGB", (3, 2), (40 * k, 0, 0)), folder / f"tileset/U+{ord(character):04X}.png")
+    save_png(Image.new("RGB", (3, 2)), folder / "few_tiles/#.png")
     return folder

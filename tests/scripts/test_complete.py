@@ -21,7 +21,7 @@ def test_completions_of_a_file_a_folder_and_a_mask(trained: Path) -> None:
     done = in_process(trained, "sample/complete.py", "--checkpoint", "runs/digits", "--image", "pictures/0.png", *rows)
     assert done.returncode == 0, done.stderr
     with Image.open(trained / "completions.png") as picture:
-        assert picture.size == (4 * 68 + 4, 68 + 4)
+        assert picture.size == (4 * 102 + 6, 102 + 6)
     both = in_process(trained, "sample/complete.py", "--image", "pictures", *rows, "--out", "done")
     assert both.returncode == 0, both.stderr
     assert {path.name for path in (trained / "done").iterdir()} == {

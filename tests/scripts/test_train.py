@@ -207,10 +207,10 @@ def test_minutes_alone_plan_the_learning_rate(tmp_path: Path, few_steps: list[st
     assert (settings["config"]["steps"], settings["config"]["minutes"]) == (None, 0.02)
     rates = [line.get("learning_rate") for line in read_metrics(tmp_path / "runs/digits/metrics.jsonl")]
     assert rates[-1] < 3e-4  # the cosine has come to its end
-    steps = json.loads(done.stdout.splitlines()[-1])["steps"]
-    done = in_process(tmp_path, "train/run.py", "--minutes", 0.03)
-    assert "was planned for 0.02 minutes and now is for 0.03 minutes" in done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["steps"] > steps
+    result = json.loads(done.stdout.splitlines()[-1])
+    done = in_process(tmp_path, "train/run.py", "--minutes", 0.02 + result["seconds"] / 60)
+    assert "was planned for 0.02 minutes and now is for 0.0" in done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["steps"] > result["steps"]
 
 
 def test_a_run_starts_from_a_whole_net(trained: Path, tmp_path: Path, few_steps: list[str]) -> None:
