@@ -1,14 +1,18 @@
-"""Evaluates a trained model: exact nats per image and bits/dim of a split, with their standard errors.
+"""Evaluates a trained model: exact nats per image and bits/dim of a data set, with their standard errors.
 
     accelerate launch train/evaluate.py --checkpoint runs/digits
+    accelerate launch train/evaluate.py --checkpoint runs/digits --data my/digits --per-image scores.csv
 
 The last line is JSON; it is the same on any number of processes.
 """
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,13 +20,21 @@ from typing import Annotated, Literal
 import tyro
 
 from pixelseq import PixelRNN
-from pixelseq.data import DataOptions, Images, load
+from pixelseq.data import DataOptions, Dataset, Images, SourceImages, load, load_as_named
+from pixelseq.data.splits import ALL
+from pixelseq.imaging.preprocessing import Preprocessing
 from pixelseq.model.checkpoint import CHECKPOINT, newest
+from pixelseq.model.likelihood import Likelihood
+from pixelseq.runtime.files import atomic_write
 from pixelseq.runtime.names import as_path
 from pixelseq.runtime.processes import join_processes
-from pixelseq.runtime.scripts import one_line_errors, parse_flags
-from pixelseq.training.gradients import evaluate_shared
+from pixelseq.runtime.scripts import as_flags, check_out, one_line_errors, parse_flags
+from pixelseq.training.arguments import gives
+from pixelseq.training.gradients import nats_shared
 from pixelseq.training.settings import read_settings
+
+PREPARATION = ("levels", "pixels", "channels", "resize", "crop", "binarize")
+"""The options that other data take over from those that the model was trained on."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +43,38 @@ class Arguments:
 
     images: Annotated[DataOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=DataOptions)
     """What to evaluate on."""
-    on: Literal["test", "validation", "train"] = "test"
-    """Part of the data set."""
+    on: Literal["test", "validation", "train", "all"] | None = None
+    """Part of the data set, divided as for training. By default the test images of the run's own data; of other data
+    the first of test, validation and train that they name, or all if they name none."""
     checkpoint: str | None = None
     """A run's folder, a checkpoint folder or a model id on the hub; the newest run where none is given."""
+    per_image: Path | None = None
+    """A .csv to write, with the name, the nats and the bits/dim of each image."""
 
 
 def main(arguments: list[str]) -> None:
     with one_line_errors():
         asked = parse_flags(Arguments, arguments)
-        checkpoint = asked.checkpoint or newest()
-        if not any(argument.split("=")[0] == "--data" for argument in arguments):
-            asked = parse_flags(Arguments, arguments, replace(asked, images=data_of_run(as_path(checkpoint))))
-        evaluate(asked, checkpoint)
+        if asked.per_image is not None:
+            check_table(asked.per_image)
+        name = asked.checkpoint or newest()
+        model, checkpoint = PixelRNN.from_pretrained(name), as_path(name)
+        if not gives(arguments, "data"):
+            asked = parse_flags(Arguments, arguments, replace(asked, images=data_of_run(checkpoint)))
+            evaluate(replace(asked, on=asked.on or "test"), model)
+        else:
+            alike = prepared_alike(checkpoint, model)
+            evaluate(parse_flags(Arguments, arguments, replace(asked, images=alike)), model, alike)
+
+
+def check_table(path: Path) -> None:
+    """Raises ValueError, before any work is done, if `path` cannot be a .csv that is written."""
+    if path.suffix != ".csv":
+        raise ValueError(f"`per_image` is {path}; give a .csv")
+    check_out(path, ".csv", "per_image")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"`per_image` is {path}, but nothing can be written in {folder}")
 
 
 def data_of_run(checkpoint: Path) -> DataOptions:
@@ -62,23 +93,88 @@ def data_of_run(checkpoint: Path) -> DataOptions:
     return begun[1].images
 
 
-def evaluate(arguments: Arguments, checkpoint: str | Path) -> None:
-    """Prints the likelihood of a part of a data set as JSON."""
+def prepared_alike(checkpoint: Path, model: PixelRNN) -> DataOptions:
+    """Gives options that make levels of other data as they were made of the data that a model was trained on.
+
+    Args:
+        checkpoint: the checkpoint of the model; where its run does not tell `channels`, other data keep their own.
+        model: the model.
+    """
+    try:
+        channels = data_of_run(checkpoint).channels
+    except ValueError:
+        channels = None
+    made = Preprocessing() if model.trained_on is None else model.trained_on.preprocessing
+    resize, crop = (None if size is None else f"{size[0]}x{size[1]}" for size in (made.resize, made.crop))
+    return DataOptions(
+        levels=model.config.pixel_format.levels,
+        pixels=model.config.pixel_format.kind,
+        binarize="stochastic" if made.binarize else None,
+        channels=channels,
+        resize=resize,
+        crop=crop,
+    )
+
+
+def choose_images(options: DataOptions, on: str | None, legend: str | None) -> tuple[Dataset | SourceImages, str, str]:
+    """Loads a data set, and chooses the part of it to score.
+
+    Args:
+        options: the options of the data set.
+        on: the part, of the data as training divides them; by default the first of test, validation and train that the
+            source itself names, or all where it names none.
+        legend: the characters of the model's levels, which text maps are read by.
+
+    Returns:
+        The data set, the part, and words that say why.
+
+    Raises:
+        ValueError: it cannot be loaded or has no such part.
+    """
+    data: Dataset | SourceImages = load_as_named(options, legend=legend)
+    if on is None:
+        on = next(split for split in ("test", "validation", "train", ALL) if split in data.splits)
+        return data, on, "all, since it names no split" if on == ALL else f"those that it names {on}"
+    if on == ALL and options.streaming:
+        raise ValueError("`on` all needs all images at hand; leave `streaming` off, or choose test or validation")
+    if on != ALL and (options.streaming or not data.splits.keys().isdisjoint(("train", ALL))):
+        data = load(options, legend=legend)
+    if on != ALL and on not in data.splits:
+        raise ValueError(f"{data.name} has no {on} images at hand; choose from {', '.join(data.splits)} by `on`")
+    return data, on, on
+
+
+def evaluate(arguments: Arguments, model: PixelRNN, alike: DataOptions | None = None) -> None:
+    """Prints the likelihood of a data set as JSON.
+
+    Args:
+        arguments: what is asked.
+        model: the model.
+        alike: the options that other data than the run's own were given, where no flag says otherwise.
+    """
+    options = arguments.images
     accelerator = join_processes("train/evaluate.py")
-    model = PixelRNN.from_pretrained(checkpoint).to(accelerator.device)
+    model = model.to(accelerator.device)
     with accelerator.local_main_process_first():  # it decodes for all of its machine
-        data = load(arguments.images, legend=model.config.pixel_format.legend)
+        data, on, why = choose_images(options, arguments.on, model.config.pixel_format.legend)
     ours, theirs = model.config.pixel_format, data.pixel_format
     if (theirs.channels, theirs.levels) != (ours.channels, ours.levels):
         raise ValueError(f"{data.name} has {theirs}, the model {ours}: choose `channels` and `levels`")
-    images = getattr(data, arguments.on)
-    if not isinstance(images, Images):
-        raise ValueError("a stream of training images has no end; evaluate test or validation by `on`")
-    likelihood = evaluate_shared(accelerator, model, images)
+    parts = data.splits if on == ALL else {on: data.splits[on]}
     if accelerator.is_main_process:
+        for note in [*preparation_notes(options, alike), *data.notes]:
+            print(f"{data.name}: {as_flags(note)}", file=sys.stderr)
+        of_all = "" if options.streaming else f" of {sum(map(len, data.splits.values()))}"
+        print(f"scores {sum(map(len, parts.values()))}{of_all} images of {data.name}: {why}", file=sys.stderr)
+    nats = [value for images in parts.values() for value in nats_shared(accelerator, model, images)]
+    values = [value for images in parts.values() for value in images.num_values]
+    likelihood = Likelihood.of(nats, values)
+    if accelerator.is_main_process:
+        if arguments.per_image is not None:
+            write_table(arguments.per_image, parts, nats, values)
         result = {
             "data": data.name,
-            "split": arguments.on,
+            "split": on,
             "images": likelihood.images,
             "nats_per_image": likelihood.nats_per_image,
             "nats_standard_error": likelihood.nats_error,
@@ -88,6 +184,32 @@ def evaluate(arguments: Arguments, checkpoint: str | Path) -> None:
         print(json.dumps(result))
     accelerator.wait_for_everyone()
     accelerator.end_training()
+
+
+def preparation_notes(options: DataOptions, alike: DataOptions | None) -> list[str]:
+    """Says in one line which options count because the model's own data had them; in none if there are none."""
+    taken = [
+        f"`{name}` {getattr(options, name)}"
+        for name in PREPARATION
+        if alike is not None and getattr(options, name) == getattr(alike, name) != getattr(DataOptions(), name)
+    ]
+    return [f"prepared as what the model was trained on: {', '.join(taken)}"] if taken else []
+
+
+def write_table(path: Path, parts: Mapping[str, Images], nats: Sequence[float], values: Sequence[int]) -> None:
+    """Writes the name, the nats and the bits/dim of each image to a .csv."""
+    names = []
+    for split, images in parts.items():
+        prefix = f"{split} " if images.store.names_file is None and split != ALL else ""
+        names += [prefix + name for name in images.read_names()]
+    with (
+        atomic_write(path) as beside,
+        beside.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        table = csv.writer(file)
+        table.writerow(["name", "nats", "bits_per_dim"])
+        for name, own, count in zip(names, nats, values, strict=True):
+            table.writerow([name, own, Likelihood.of([own], [count]).bits_per_dim])
 
 
 if __name__ == "__main__":

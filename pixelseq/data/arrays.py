@@ -7,19 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelseq.data.splits import split_of
-from pixelseq.data.tables import Row, Table
+from pixelseq.data.splits import ALL, split_of
+from pixelseq.data.tables import Row, Table, number_name
 
 
 def of_arrays(path: Path) -> dict[str, Table]:
     """Gives the tables of a .npy or .npz.
 
-    Images are integers [N, H, W], [N, H, W, C], [N, C, H, W] or [H, W]. The arrays of a .npz are named for splits, and
-    those of labels are [N].
+    Images are integers [N, H, W], [N, H, W, C], [N, C, H, W] or [H, W]. The arrays of a .npz, or the file, are
+    named for splits, and those of labels are [N].
     """
     try:
         if path.suffix == ".npy":
-            arrays = {"train": np.load(path, allow_pickle=False, mmap_mode="r")}
+            arrays = {path.stem: np.load(path, allow_pickle=False, mmap_mode="r")}
         else:
             with path.open("rb") as file:  # which NumPy would leave open if it is damaged
                 loaded = np.load(file, allow_pickle=False)
@@ -33,7 +33,7 @@ def of_arrays(path: Path) -> dict[str, Table]:
     labels: dict[str, np.ndarray] = {}
     for name, array in arrays.items():
         part = labels if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1) else images
-        split = split_of(name) or "train"
+        split = split_of(name) or split_of(path.stem) or ALL
         if split in part:
             raise ValueError(f"{path} has several arrays for {split}: {', '.join(arrays)}; name each for its split")
         part[split] = array
@@ -60,6 +60,6 @@ def _array_table(path: Path, split: str, array: np.ndarray, labels: np.ndarray |
     numbers = np.zeros(len(array), int) if labels is None else labels.reshape(-1)
 
     def rows() -> Iterator[Row]:
-        return (Row(f"{path}, image {k}", array[k], int(numbers[k])) for k in range(len(array)))
+        return (Row(number_name(split, "image", k), array[k], int(numbers[k])) for k in range(len(array)))
 
     return Table(len(array), rows, labels is not None)

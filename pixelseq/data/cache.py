@@ -1,7 +1,7 @@
 """Decodes a source once, into files that appear whole or not at all and are used again while nothing has changed.
 
-A folder of the cache holds for each split pixels.u8 (the images one after another, each [C, H, W]), sizes.npy and
-labels.npy, and facts.json.
+A folder of the cache holds facts.json, and for each split pixels.u8 (the images one after another, each [C, H, W]),
+sizes.npy, labels.npy, and names.jsonl with what the source calls each image.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ from pixelseq.data.archives import Member
 from pixelseq.data.files import stamp
 from pixelseq.data.options import DataOptions
 from pixelseq.data.sources import Source
-from pixelseq.data.splits import named_splits
+from pixelseq.data.splits import named_splits, split_notes
 from pixelseq.data.store import Store
-from pixelseq.data.tables import Table
+from pixelseq.data.tables import Table, joined
 from pixelseq.data.texts import with_legend
 from pixelseq.imaging.read import decode_grid, decode_picture
 from pixelseq.imaging.text import TextMap
 from pixelseq.runtime.files import atomic_folder, in_use, remove_abandoned
 
-FORMAT = 3
+FORMAT = 4
 """The version of the files; another number makes old ones stale."""
 VIEWED = frozenset({"data", "levels", "pixels", "binarize", "crop", "flip", "streaming"})
 """The options that decoding does not look at; another value of any other option asks for another decoding."""
 READ_AT_ONCE = 2**30
 """The most bytes of a split that is read into memory; a larger one is memory-mapped."""
 WRITTEN_AT_ONCE = 2**20
+NAMES = "names.jsonl"
 BAD_NAMED = 5
 
 
@@ -58,8 +59,8 @@ class Facts:
     legend: str = ""
     """The character of each level, where the images are text maps."""
     splits: list[str] = field(default_factory=list)
-    unused: list[str] = field(default_factory=list)
-    """The splits of the source that are none of train, validation and test."""
+    split_notes: list[str] = field(default_factory=list)
+    """What was decided on the splits of the source, one line per decision."""
     named: list[list[str | int]] = field(default_factory=list)
     """The stamps of the files that rows of tables name."""
 
@@ -70,8 +71,17 @@ def stores(source: Source, options: DataOptions) -> tuple[dict[str, Store], Fact
     Raises:
         ValueError: images cannot be decoded or do not belong together.
     """
-    fingerprint = [source.fingerprint, source.legend and dataclasses.astuple(source.legend)]
-    return kept(fingerprint, lambda: named_splits(with_legend(source.open(), source.legend), options.split), options)
+    # The names of images, and the splits, depend on the folder that the data are called by.
+    fingerprint = [options.data, source.fingerprint, source.legend and dataclasses.astuple(source.legend)]
+    return kept(fingerprint, lambda: _open_splits(source, options), options)
+
+
+def _open_splits(source: Source, options: DataOptions) -> tuple[dict[str, Table], list[str]]:
+    found = with_legend(source.open(), source.legend)
+    splits, left_out = named_splits(found, options.split)
+    notes = split_notes(splits, left_out, {name: table.count for name, table in found.items()})
+    tables = {split: joined([found[name] for name in names]) for split, names in splits.items()}
+    return tables, [*notes, *next(iter(tables.values())).notes]
 
 
 def kept(
@@ -81,7 +91,7 @@ def kept(
 
     Args:
         fingerprint: JSON that changes whenever the images do; files that rows of tables name are looked at beside it.
-        open_splits: opens the splits; gives those to use, and the names of those that are not used.
+        open_splits: opens the splits; gives them and notes on them.
         options: the options of the data set.
 
     Raises:
@@ -96,12 +106,12 @@ def kept(
             folder = _folder([key, now])
     if not folder.exists():
         remove_abandoned(folder.parent)
-        tables, unused = open_splits()
+        tables, notes = open_splits()
         # Other processes may decode it, too; the lock outlives the renaming.
         with ExitStack() as lock, atomic_folder(folder, replace=False) as beside:
             lock.enter_context(in_use(beside))
             facts = _decode(tables, options, beside)
-            facts.unused = unused
+            facts.split_notes = notes
             (beside / "facts.json").write_text(json.dumps(dataclasses.asdict(facts)))
     facts = _facts(folder)
     return {split: _read(folder / split, facts.channels) for split in facts.splits}, facts
@@ -139,7 +149,7 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
     folder.mkdir(exist_ok=True)
     sizes: list[tuple[int, int]] = []
     labels: list[int] = []
-    with (folder / "pixels.u8").open("wb", buffering=WRITTEN_AT_ONCE) as file:
+    with (folder / "pixels.u8").open("wb", buffering=WRITTEN_AT_ONCE) as file, (folder / NAMES).open("w") as names:
         for name, content, label in tqdm(table.rows(), total=table.count, unit="image", delay=5, leave=False):
             if isinstance(content, (bytes, Path, Member)):
                 try:
@@ -166,6 +176,7 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
                 pixels = _checked_grid(name, content, options, facts, is_first=facts.pictures)
             sizes.append(pixels.shape[1:])
             labels.append(label)
+            names.write(json.dumps(name) + "\n")
             file.write(pixels.tobytes())
     if not sizes and facts.bad:
         raise ValueError(f"no image of the {len(facts.bad)} can be decoded: {facts.bad[0]}")
@@ -184,11 +195,11 @@ def _checked_grid(name: str, content: object, options: DataOptions, facts: Facts
     try:
         grid = decode_grid(content)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
+        raise ValueError(f"{options.data}, {name}: {error}") from error
     if is_first:
         facts.channels, facts.pictures, facts.bilevel = len(grid), False, False
     if len(grid) != facts.channels:
-        raise ValueError(f"{name} has {len(grid)} channels; the images before it have {facts.channels}")
+        raise ValueError(f"{options.data}, {name} has {len(grid)} channels; the images before it have {facts.channels}")
     facts.largest = max(facts.largest, int(grid.max()))
     return grid
 
@@ -200,7 +211,6 @@ def _read(folder: Path, channels: int) -> Store:
         pixels = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8)
     else:
         pixels = torch.from_numpy(np.fromfile(path, np.uint8))
-    labels = folder / "labels.npy"
-    return Store(
-        pixels, sizes, channels, torch.from_numpy(np.load(labels, allow_pickle=False)) if labels.exists() else None
-    )
+    path = folder / "labels.npy"
+    labels = torch.from_numpy(np.load(path, allow_pickle=False)) if path.exists() else None
+    return Store(pixels, sizes, channels, labels, folder / NAMES)

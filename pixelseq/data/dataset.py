@@ -19,6 +19,18 @@ FINGERPRINTED = 2**28
 
 
 @dataclass(frozen=True)
+class SourceImages:
+    """The images of a source in the splits that it names, and the format of their pixels."""
+
+    name: str
+    pixel_format: PixelFormat
+    splits: dict[str, Images]
+    """The images of each of train, validation and test that there is; those of `all`, where no split is named."""
+    notes: tuple[str, ...] = ()
+    """What was decided for the user, one line per decision."""
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Images in three splits, and the format of their pixels."""
 
@@ -45,9 +57,15 @@ class Dataset:
         name = path.resolve().name if path.exists() else self.name
         return TrainedOn(name, tuple(median), tuple(low), tuple(high), self.preprocessing)
 
+    @property
+    def splits(self) -> dict[str, Images]:
+        """The images of each split by its name, without a stream."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {split: images for split, images in parts.items() if isinstance(images, Images)}
+
     def fingerprint(self) -> str:
         """Gives a digest of the number, the sizes and the pixels of the images, without those of a stream."""
-        splits = [images for images in (self.train, self.validation, self.test) if isinstance(images, Images)]
+        splits = self.splits.values()
         digest = hashlib.sha256(str([len(images) for images in splits]).encode())
         for store in {id(images.store): images.store for images in splits}.values():
             digest.update(store.sizes.tobytes())

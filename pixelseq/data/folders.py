@@ -1,33 +1,86 @@
-"""Folders of files with one image each, by splits and classes, as they are or in a .zip."""
+"""Folders of files with one image each, by splits and classes."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 from pixelseq.data.archives import Member
-from pixelseq.data.splits import SPLITS, split_of
+from pixelseq.data.splits import ALL, split_of
 from pixelseq.data.tables import Row, Table
 
 
 def of_pictures(folder: Path, pictures: list[Path]) -> dict[str, Table]:
-    """Gives the tables of a folder of pictures, which may have folders of splits, and in these folders of classes."""
-    splits: dict[str, list[tuple[Path, tuple[str, ...]]]] = {}
-    for picture in pictures:
-        parts = picture.relative_to(folder).parts[:-1]
-        split = next((name for name, names in SPLITS.items() if parts and parts[0].lower() in names), None)
-        splits.setdefault(split or "train", []).append((picture, parts[1:] if split else parts))
-    classes = sorted({parts[0] if parts else "" for found in splits.values() for _, parts in found})
-    labelled = len(classes) > 1 and "" not in classes
+    """Gives the tables of a folder of pictures, which may have folders of splits and of classes at any depth."""
+    paths = [picture.relative_to(folder) for picture in pictures]
+    marks = {path: _mark(path) for path in paths}
+    classes, outside = _classes(marks)
+    names = sorted(set(classes.values()))
+    numbers = {name: number for number, name in enumerate(names)}
 
-    def rows(found: list[tuple[Path, tuple[str, ...]]]) -> Iterator[Row]:
-        return (Row(str(picture), picture, classes.index(parts[0]) if labelled else 0) for picture, parts in found)
+    def rows(found: list[Path]) -> Iterator[Row]:
+        return (Row(str(path), folder / path, numbers[classes[path]] if path in classes else 0) for path in found)
 
-    names = tuple(classes) if labelled else ()
-    return {split: Table(len(found), partial(rows, found), labelled, names) for split, found in splits.items()}
+    notes = (f"no labels: {outside} of {len(paths)} images are in no folder of a class",) if outside else ()
+    splits = _by_split(marks)
+    return {
+        name: Table(len(found), partial(rows, found), found[0] in classes, tuple(names), notes)
+        for name, found in splits.items()
+    }
+
+
+def _mark(path: Path) -> int | None:
+    """Gives the place of the folder of a split on the way to a file; the one nearest the root decides."""
+    return next((k for k, part in enumerate(path.parts[:-1]) if split_of(part)), None)
+
+
+def _by_split(marks: Mapping[Path, int | None]) -> dict[str, list[Path]]:
+    """Sorts files by the names of their splits.
+
+    A file is of the split that a folder on its way is named for. Where there are such folders, the files elsewhere go
+    by the folders that they lie in; where there are none, the names of the files count if each of them is a split's.
+
+    Args:
+        marks: the place of a split's folder on the way to each file, if there is one.
+    """
+    in_splits = any(mark is not None for mark in marks.values())
+    by_name = not in_splits and all(split_of(path.name) for path in marks)
+    found: dict[str, list[Path]] = {}
+    for path, mark in marks.items():
+        elsewhere = _parent(path) if in_splits else (by_name and split_of(path.name)) or ALL
+        found.setdefault(elsewhere if mark is None else path.parts[mark], []).append(path)
+    return found
+
+
+def _parent(path: Path) -> str:
+    return "the top folder" if path.parent == Path() else path.parent.as_posix()
+
+
+def _classes(marks: Mapping[Path, int | None]) -> tuple[dict[Path, str], int]:
+    """Gives the class of each file: the first folder on its way that is no split's and that not all of them lie in.
+
+    Files that are in no split beside others that are have no class. No file has one if one lies in no such folder.
+
+    Args:
+        marks: the place of a split's folder on the way to each file, if there is one.
+
+    Returns:
+        The class of each file, and the number of files that keep the others from having one.
+    """
+    in_splits = any(mark is not None for mark in marks.values())
+    ways = {
+        path: [part for k, part in enumerate(path.parts[:-1]) if k != mark]
+        for path, mark in marks.items()
+        if mark is not None or not in_splits
+    }
+    shared = len(list(takewhile(lambda parts: len(set(parts)) == 1, zip(*ways.values(), strict=False))))
+    classes = {path: way[shared] for path, way in ways.items() if len(way) > shared}
+    outside = len(ways) - len(classes)
+    return ({}, outside if classes else 0) if outside else (classes, 0)
 
 
 def of_archive(path: Path, pictures: dict[Path, str]) -> dict[str, Table]:

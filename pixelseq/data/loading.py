@@ -9,9 +9,9 @@ from torch import Tensor
 
 from pixelseq.data import bundled, sources
 from pixelseq.data.cache import Facts, stores
-from pixelseq.data.dataset import Dataset
+from pixelseq.data.dataset import Dataset, SourceImages
 from pixelseq.data.options import DataOptions, parse_size
-from pixelseq.data.splits import cut, with_all_splits
+from pixelseq.data.splits import cut, with_all_splits, with_training_images
 from pixelseq.data.store import Images, View
 from pixelseq.data.streaming import Stream, open_stream
 from pixelseq.data.texts import legend_notes
@@ -29,6 +29,7 @@ class _Found:
     """Images before they are quantised."""
 
     splits: dict[str, Images]
+    """The images of each split that the source names, or all that it has by the name `ALL`."""
     levels: int
     """The number of levels where the user does not choose."""
     shades: int | None
@@ -53,17 +54,10 @@ def load(options: DataOptions | str, seed: int = 0, legend: str | None = None) -
     Raises:
         ValueError: there is no data set of that name, its images cannot be read, or the options do not suit them.
     """
-    options = DataOptions(options) if isinstance(options, str) else options
-    if options.streaming:
-        found = _streamed(options)
-    elif options.bundled is not None:
-        found, options = _bundled(options)
-    else:
-        found, options = _decoded(options, seed, legend)
-    levels, view = _view(found, options)
-    legend, notes = found.legend, found.notes
-    if legend is not None and len(legend) != levels:
-        legend, notes = None, (*notes, f"the legend {legend!r} is left out: there are {levels} levels")
+    found, options = _find(options, legend)
+    if found.train is None:
+        found, options = _divided(found, options, seed)
+    pixel_format, view, notes = _view(found, options)
 
     def seen(images: Images) -> Images:
         return replace(images, view=view, seed=seed)
@@ -71,15 +65,41 @@ def load(options: DataOptions | str, seed: int = 0, legend: str | None = None) -
     large = [] if found.train else _large(seen(found.splits["train"]), options)
     return Dataset(
         options.bundled or options.data,
-        PixelFormat(found.splits["test"].channels, levels, options.pixels, legend),
+        pixel_format,
         train=replace(found.train, view=view) if found.train else seen(found.splits["train"]),
         validation=seen(found.splits["validation"]),
         test=seen(found.splits["test"]),
         more_tests={name: seen(images) for name, images in found.more_tests.items()},
         class_names=found.class_names,
         preprocessing=options.preprocessing,
-        notes=(*notes, *large),
+        notes=(*found.notes, *notes, *large),
     )
+
+
+def load_as_named(options: DataOptions | str, seed: int = 0, legend: str | None = None) -> SourceImages:
+    """Loads the images of a source in the splits that it names, as evaluation sees them; no splits are made.
+
+    Args:
+        options: as in `load`; training images that are streamed are none of the images.
+        seed: the seed of the one draw of stochastic pixels.
+        legend: as in `load`.
+
+    Raises:
+        ValueError: for the reasons of `load`, but for what training alone asks of a source.
+    """
+    found, options = _find(options, legend)
+    pixel_format, view, notes = _view(found, options)
+    splits = {split: replace(images, view=view, seed=seed) for split, images in found.splits.items()}
+    return SourceImages(options.bundled or options.data, pixel_format, splits, (*found.notes, *notes))
+
+
+def _find(options: DataOptions | str, legend: str | None) -> tuple[_Found, DataOptions]:
+    options = DataOptions(options) if isinstance(options, str) else options
+    if options.streaming:
+        return _streamed(options), options
+    if options.bundled is not None:
+        return _bundled(options)
+    return _decoded(options, legend)
 
 
 def _bundled(options: DataOptions) -> tuple[_Found, DataOptions]:
@@ -95,20 +115,11 @@ def _bundled(options: DataOptions) -> tuple[_Found, DataOptions]:
     return _Found(splits, bundled.DIGIT_LEVELS, bundled.DIGIT_LEVELS, more, names), options
 
 
-def _decoded(options: DataOptions, seed: int, legend: str | None) -> tuple[_Found, DataOptions]:
+def _decoded(options: DataOptions, legend: str | None) -> tuple[_Found, DataOptions]:
     source = sources.find(options, legend)
     found, facts = stores(source, options)
-    notes = [*source.notes, *_notes(facts)]
-    if facts.splits == ["train"] and len(found["train"]) == 1:
-        if options.crop is None:
-            H, W = np.minimum(found["train"].sizes[0], parse_size(DEFAULT_CROP, "crop")).tolist()
-            options = replace(options, crop=f"{H}x{W}")
-            notes.append(f"one image alone: training on crops of {options.crop}; choose others with `crop`")
-        splits = _cut([found["train"][0]], options)
-    else:
-        splits, made = with_all_splits({name: Images.of(store) for name, store in found.items()}, seed)
-        notes += made
-    names = tuple(facts.class_names)
+    splits = {name: Images.of(store) for name, store in found.items()}
+    notes, names = [*source.notes, *_notes(facts)], tuple(facts.class_names)
     if facts.pictures:
         levels = 2 if facts.bilevel else SHADES
         return _Found(splits, levels, SHADES, class_names=names, notes=tuple(notes)), options
@@ -128,6 +139,21 @@ def _check_text_options(options: DataOptions, legend: str) -> None:
         raise ValueError(f"`levels` is {options.levels}; the text has {len(legend)} characters: {legend!r}")
 
 
+def _divided(found: _Found, options: DataOptions, seed: int) -> tuple[_Found, DataOptions]:
+    """Makes the splits that the source does not name, as training needs them."""
+    splits = with_training_images(found.splits, options.data, found.notes)
+    if list(splits) == ["train"] and len(splits["train"]) == 1:
+        made = []
+        if options.crop is None:
+            H, W = np.minimum(splits["train"].store.sizes[0], parse_size(DEFAULT_CROP, "crop")).tolist()
+            options = replace(options, crop=f"{H}x{W}")
+            made = [f"one image alone: training on crops of {options.crop}; choose others with `crop`"]
+        splits = _cut([splits["train"].store[0]], options)
+    else:
+        splits, made = with_all_splits(splits, seed)
+    return replace(found, splits=splits, notes=(*found.notes, *made)), options
+
+
 def _streamed(options: DataOptions) -> _Found:
     train, held_out, facts, made = open_stream(options)
     pictures = train.columns.pictures
@@ -139,7 +165,7 @@ def _streamed(options: DataOptions) -> _Found:
 
 
 def _notes(facts: Facts) -> list[str]:
-    notes = [f"splits not used: {', '.join(facts.unused)}"] if facts.unused else []
+    notes = list(facts.split_notes)
     if facts.bad:
         notes.append(f"left out {len(facts.bad)} bad images: {'; '.join(facts.bad)}")
     return notes
@@ -160,8 +186,17 @@ def _cut(pictures: list[Tensor], options: DataOptions) -> dict[str, Images]:
     return cut(pictures, options.crop_size)
 
 
-def _view(found: _Found, options: DataOptions) -> tuple[int, View]:
-    """Gives the number of levels, and the view that makes levels of stored values."""
+def _view(found: _Found, options: DataOptions) -> tuple[PixelFormat, View, list[str]]:
+    """Gives the format of the pixels, the view that makes levels of stored values, and notes on the two."""
+    levels, view = _levels(found, options)
+    legend, notes = found.legend, []
+    if legend is not None and len(legend) != levels:
+        legend, notes = None, [f"the legend {legend!r} is left out: there are {levels} levels"]
+    channels = next(iter(found.splits.values())).channels
+    return PixelFormat(channels, levels, options.pixels, legend), view, notes
+
+
+def _levels(found: _Found, options: DataOptions) -> tuple[int, View]:
     geometry = View(crop=options.crop_size, flip=options.flip)
     if options.binarize:
         return 2, replace(geometry, binarize=found.shades or found.levels)

@@ -12,7 +12,7 @@ from typing import Any
 from pixelseq.data import archives, arrays, folders, tables, texts
 from pixelseq.data.files import files_below, is_picture, left_out, stamp
 from pixelseq.data.options import BUNDLED, DataOptions
-from pixelseq.data.splits import split_of
+from pixelseq.data.splits import ALL, split_of
 from pixelseq.data.tables import Row, Table
 from pixelseq.imaging.legend import LEGEND, Legend, find_legend
 from pixelseq.imaging.text import TEXT
@@ -115,13 +115,13 @@ def split_files(path: Path, files: list[Path]) -> dict[str, list[str]]:
         ValueError: some are named for a split and others are not.
     """
     if path.is_file():
-        return {"train": [str(path)]}
-    named: dict[str | None, list[str]] = {}
+        return {split_of(path.name) or ALL: [str(path)]}
+    named: dict[str, list[str]] = {}
     for file in files:
-        named.setdefault(split_of(str(file.relative_to(path))), []).append(str(file))
-    if None in named and len(named) > 1:
-        raise ValueError(f"{named[None][0]} is named for no split (train, validation, test) but others in {path} are")
-    return {split or "train": names for split, names in named.items()}
+        named.setdefault(split_of(file.relative_to(path).as_posix()) or ALL, []).append(str(file))
+    if ALL in named and len(named) > 1:
+        raise ValueError(f"{named[ALL][0]} is named for no split (train, validation, test) but others in {path} are")
+    return named
 
 
 def kind_of(file: Path) -> str | None:
@@ -174,7 +174,7 @@ def _local(path: Path, options: DataOptions, given: Legend | None) -> Source:
 def _pictures(path: Path, files: list[Path], options: DataOptions) -> Source:
     if path.is_dir():
         return Source(stamp(files), partial(folders.of_pictures, path, files))
-    return Source(stamp(files), lambda: {"train": Table(1, partial(iter, [Row(str(path), path, 0)]))})
+    return Source(stamp(files), lambda: {ALL: Table(1, partial(iter, [Row(path.name, path, 0)]))})
 
 
 def _archive(path: Path, files: list[Path], options: DataOptions) -> Source:

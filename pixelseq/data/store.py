@@ -5,9 +5,11 @@ Shapes: C colours, H rows, W columns, N images.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import overload
 
 import numpy as np
@@ -38,6 +40,8 @@ class Store:
     channels: int
     labels: Tensor | None = None
     """[N], int64, the label of each image, if the source has labels."""
+    names_file: Path | None = None
+    """A file with a line of JSON per image, what the source calls it; None where it has no names."""
 
     @classmethod
     def of(cls, images: Sequence[Tensor], labels: Tensor | None = None) -> Store:
@@ -120,9 +124,21 @@ class Images(Sequence[Tensor]):
         return [(self.channels, H, W) for H, W in self.sizes.tolist()]
 
     @property
+    def num_values(self) -> list[int]:
+        """The number of colour values of each image."""
+        return [C * H * W for C, H, W in self.shapes]
+
+    @property
     def labels(self) -> Tensor | None:
         """[N], int64, the label of each image, or None if the source has no labels."""
         return None if self.store.labels is None else self.store.labels[torch.from_numpy(self.indices)]
+
+    def read_names(self) -> list[str]:
+        """Reads what the source calls each image; that is `image k`, its number in the store, where it has no names."""
+        if self.store.names_file is None:
+            return [f"image {k}" for k in self.indices.tolist()]
+        lines = self.store.names_file.read_text().splitlines()
+        return [json.loads(lines[k]) for k in self.indices.tolist()]
 
     def subset(self, chosen: np.ndarray) -> Images:
         """Picks some of the images by their positions [n]; each keeps its random numbers."""

@@ -18,7 +18,7 @@ from pixelseq.data import sources, tables
 from pixelseq.data.cache import Facts, kept
 from pixelseq.data.files import stamp
 from pixelseq.data.options import DataOptions
-from pixelseq.data.splits import named_splits
+from pixelseq.data.splits import named_splits, split_notes, with_training_images
 from pixelseq.data.store import Images, Store, View
 from pixelseq.data.tables import Columns, Row
 from pixelseq.imaging.read import decode_grid, decode_picture
@@ -118,8 +118,15 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
     Raises:
         ValueError: the source cannot be streamed or read.
     """
+    import datasets
+
     source, fingerprint, notes = _open(options)
-    splits, unused = named_splits(source, options.split)
+    named, left_out = named_splits(source, options.split)
+    notes = [*notes, *split_notes(named, left_out, dict.fromkeys(source))]
+    splits = {
+        split: source[names[0]] if len(names) == 1 else datasets.concatenate_datasets([source[name] for name in names])
+        for split, names in with_training_images(named, options.data, notes).items()
+    }
     features = splits["train"]._resolve_features().features
     columns = tables.find_columns(features, options)
     if columns.text:
@@ -135,7 +142,6 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
     if given := {name: split for name, split in rows.items() if name != "train"}:
         alike = replace(options, channels=cast(Any, train.channels)) if columns.pictures else options
         held_out, facts = kept([fingerprint, sorted(given)], lambda: (tables.of_streams(given, columns), []), alike)
-    facts.unused = unused
     facts.bilevel &= first[1]
     for split in ("validation", "test"):
         if split in given:

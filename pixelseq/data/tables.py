@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import count, repeat
+from itertools import chain, count, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from pixelseq.data.options import DataOptions
+from pixelseq.data.splits import ALL
 from pixelseq.imaging.text import TextMap, text_lines
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Row(NamedTuple):
     """One image as its source holds it, undecoded."""
 
     name: str
+    """What the source calls it: the path of a file below the data's folder, the number of a row or an image."""
     content: bytes | Path | Member | np.ndarray | list | TextMap
     """An encoded picture, its file here or in a .zip, a grid of integers, or a text map."""
     label: int
@@ -47,6 +49,8 @@ class Table:
     rows: Callable[[], Iterator[Row]]
     labelled: bool = False
     class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was decided on the source for the user, one line per decision."""
     names_files: bool = False
     """Whether rows may name files, of whose changes nothing else tells."""
     text: bool = False
@@ -73,6 +77,11 @@ class Columns:
         return [self.image, *([self.label] if self.label else [])]
 
 
+def number_name(split: str, noun: str, k: int) -> str:
+    """Names an image by its number in its split."""
+    return f"{noun} {k}" if split == ALL else f"{split} {noun} {k}"
+
+
 def load_files(kind: str, splits: dict[str, list[str]], streaming: bool = False) -> Any:
     """Opens parquet, arrow or JSON files.
 
@@ -82,7 +91,11 @@ def load_files(kind: str, splits: dict[str, list[str]], streaming: bool = False)
     import datasets
 
     with _one_line(", ".join(names[0] for names in splits.values())):
-        return datasets.load_dataset(kind, data_files=splits, streaming=streaming)
+        # datasets keeps the name "all" for the sum of its splits.
+        names = {split: "train" if split == ALL else split for split in splits}
+        files = {names[split]: splits[split] for split in splits}
+        loaded = datasets.load_dataset(kind, data_files=files, streaming=streaming)
+    return {split: loaded[name] for split, name in names.items()}
 
 
 def load_saved(folder: Path) -> Mapping[str, datasets.Dataset]:
@@ -95,7 +108,7 @@ def load_saved(folder: Path) -> Mapping[str, datasets.Dataset]:
 
     with _one_line(str(folder)):
         loaded = datasets.load_from_disk(folder)
-    return {"train": loaded} if isinstance(loaded, datasets.Dataset) else loaded
+    return {str(loaded.split or ALL): loaded} if isinstance(loaded, datasets.Dataset) else loaded
 
 
 def load_hub(name: str, streaming: bool = False) -> tuple[Any, str]:
@@ -127,6 +140,19 @@ def load_hub(name: str, streaming: bool = False) -> tuple[Any, str]:
             return builder.as_streaming_dataset(), builder.hash
         builder.download_and_prepare()
         return builder.as_dataset(), builder.hash
+
+
+def joined(found: Sequence[Table]) -> Table:
+    """Gives the rows of several tables, one table after the other; they have labels if all of them do."""
+    if len(found) == 1:
+        return found[0]
+    counts = [table.count for table in found if table.count is not None]
+    return replace(
+        found[0],
+        count=sum(counts) if len(counts) == len(found) else None,
+        rows=lambda: chain.from_iterable(table.rows() for table in found),
+        labelled=all(table.labelled for table in found),
+    )
 
 
 def of_datasets(splits: Mapping[str, datasets.Dataset], options: DataOptions) -> dict[str, Table]:
@@ -186,7 +212,7 @@ def stream_rows(rows: datasets.IterableDataset, columns: Columns, name: str) -> 
         name: the name of the stream, for messages.
     """
     for k, values in enumerate(rows):
-        yield Row(f"{name} row {k}", row_content(values[columns.image]), 0)
+        yield Row(number_name(name, "row", k), row_content(values[columns.image]), 0)
 
 
 def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
@@ -271,7 +297,7 @@ def _rows(batches: Callable[[], Iterator[Mapping[str, list]]], columns: Columns,
         labels = batch[columns.label] if columns.label else repeat(0, len(images))
         for value, label in zip(images, labels, strict=True):
             content = _text_map(value) if columns.text else row_content(value)
-            yield Row(f"{name} row {next(number)}", content, -1 if label is None else label)
+            yield Row(number_name(name, "row", next(number)), content, -1 if label is None else label)
 
 
 def _text_map(value: list[str | None] | str | None) -> TextMap:

@@ -91,11 +91,15 @@ def evaluate_shared(accelerator: Accelerator, model: PixelRNN, images: Images) -
 
     The result is the same on any number of processes.
     """
+    return Likelihood.of(nats_shared(accelerator, model, images), images.num_values)
+
+
+def nats_shared(accelerator: Accelerator, model: PixelRNN, images: Images) -> list[float]:
+    """Computes the nats of each of a set of images, of which each process takes its share, for all processes."""
     rank, world = accelerator.process_index, accelerator.num_processes
     nats = nats_of_images(model, images, images.shapes, rank=rank, world=world).to(accelerator.device)
     # Every image was evaluated by one process and is 0 on the others: the sum over processes is exact.
-    values = [C * H * W for C, H, W in images.shapes]
-    return Likelihood.of(accelerator.reduce(nats, reduction="sum").tolist(), values)
+    return accelerator.reduce(nats, reduction="sum").tolist()
 
 
 def sum_over_processes(accelerator: Accelerator, sums: Tensor) -> Likelihood:

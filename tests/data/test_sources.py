@@ -88,8 +88,8 @@ def test_folders_of_splits(tmp_path: Path) -> None:
     assert data.test.labels is None
     only = load(DataOptions(str(tmp_path), split="test"))
     assert shades(everything(only)) == [30, 31, 32]
-    with pytest.raises(ValueError, match="`split` is 'dev'; the splits are test, train, validation"):
-        load(DataOptions(str(tmp_path), split="dev"))
+    with pytest.raises(ValueError, match="`split` is 'own'; the splits are test, train, val"):
+        load(DataOptions(str(tmp_path), split="own"))
 
 
 def test_gray_among_colour_has_three_equal_colours(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ MISTAKES = {
         lambda at: bad_pictures(at / "p"),
         r"2 of 7 images are bad; leave them out with `skip_bad`: .*broken.png: no picture .*; .*text.jpg: no picture",
     ),
-    "ragged": (lambda at: ragged_json(at / "a.jsonl"), "train row 1: its rows are of unlike widths"),
+    "ragged": (lambda at: ragged_json(at / "a.jsonl"), "a.jsonl, row 1: its rows are of unlike widths"),
     "two-columns": (
         lambda at: two_columns(at / "a.parquet"),
         "2 columns hold pictures, grids or text maps; name one by",

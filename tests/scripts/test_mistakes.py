@@ -34,7 +34,7 @@ MISTAKES = {
     ),
     "ragged-grids": (
         ["train/run.py", "--data", "maps.jsonl", "--image-column", "ragged", "--out", "new"],
-        "train row 1: its rows are of unlike widths",
+        "maps.jsonl, row 1: its rows are of unlike widths",
     ),
     "unknown-start": (["train/run.py", "--init-from", "runs/digit", "--out", "new"], "no checkpoint folder runs/digit"),
     "other-settings": (

@@ -221,45 +221,6 @@ def test_a_run_starts_from_a_whole_net(trained: Path, tmp_path: Path, few_steps:
     assert taken["test_bits_per_dim"] < fresh["test_bits_per_dim"] + 0.01  # a step further on
 
 
-def test_evaluation_gives_the_result_of_the_run(trained: Path) -> None:
-    done = in_process(trained, "train/evaluate.py", "--checkpoint", "runs/digits")
-    assert done.returncode == 0, done.stderr
-    found, result = (
-        json.loads(line) for line in (done.stdout.splitlines()[-1], (trained / "last_line.json").read_text())
-    )
-    assert round(found["bits_per_dim"], 4) == result["test_bits_per_dim"]
-    assert round(found["nats_standard_error"], 3) == result["test_nats_standard_error"] > 0
-    assert found["images"] == 250
-
-
-def test_evaluation_takes_the_data_of_the_run(tmp_path: Path, few_steps: list[str]) -> None:
-    for k in range(12):
-        save_png(Image.new("L", (5, 4), 20 * k), tmp_path / "pictures" / f"{k}.png")
-    done = in_process(tmp_path, "train/run.py", *few_steps, "--data", "pictures", "--levels", 8, "--out", "runs/own")
-    assert done.returncode == 0, done.stderr
-    found = in_process(tmp_path, "train/evaluate.py")
-    assert found.returncode == 0, found.stderr
-    result, run = (json.loads(text.splitlines()[-1]) for text in (found.stdout, done.stdout))
-    assert result["data"] == "pictures"
-    assert round(result["bits_per_dim"], 4) == run["test_bits_per_dim"]
-    inside = in_process(tmp_path, "train/evaluate.py", "--checkpoint", "runs/own/checkpoint")
-    assert inside.stdout == found.stdout
-    other = in_process(tmp_path, "train/evaluate.py", "--data", "digits", "--levels", 8)
-    assert json.loads(other.stdout.splitlines()[-1])["data"] == "digits"
-    other = in_process(tmp_path, "train/evaluate.py", "--data", "digits")
-    expected = "digits has 1 channel of 17 ordinal levels, the model 1 channel of 8 ordinal levels: choose --channels"
-    assert (other.returncode, other.stderr) == (2, f"error: {expected} and --levels\n")
-    settings = tmp_path / "runs/own/training.json"
-    settings.write_text(settings.read_text().replace('"format_version": 4', '"format_version": 3'))
-    for checkpoint, message in [
-        ("runs/own", "it is of format_version 3; this pixelseq goes on with 4; name the data by --data"),
-        ("mnist-binary", "mnist-binary does not say what it was trained on; name the data by --data"),
-    ]:
-        done = in_process(tmp_path, "train/evaluate.py", "--checkpoint", checkpoint)
-        assert done.returncode == 2
-        assert done.stderr.endswith(f"{message}\n")
-
-
 def test_a_batch_that_cannot_fit_is_refused_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pixelseq.training.memory.total_memory", lambda _: 2**20)
     done = in_process(tmp_path, "train/run.py", "--batch-size", 32)
