@@ -44,6 +44,11 @@ def shows(path: Path, image: Tensor, pixel_format: PixelFormat) -> bool:
         return bool(np.array_equal(np.array(picture), np.array(to_picture(image, pixel_format))))
 
 
+def without_hidden_colours(image: Tensor) -> Tensor:
+    """An image [C, H, W] as it is read: of four channels, what is wholly transparent is black."""
+    return image * (image[3:] > 0) if len(image) == 4 else image
+
+
 def all_images(levels: int, channels: int, height: int, width: int) -> Tensor:
     """Every image of that size, [levels ** values, C, H, W]."""
     values = itertools.product(range(levels), repeat=channels * height * width)

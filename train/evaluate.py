@@ -33,7 +33,7 @@ from pixelseq.training.arguments import gives
 from pixelseq.training.gradients import nats_shared
 from pixelseq.training.settings import read_settings
 
-PREPARATION = ("levels", "pixels", "channels", "resize", "crop", "binarize")
+PREPARATION = ("levels", "pixels", "channels", "range", "resize", "crop", "binarize")
 """The options that other data take over from those that the model was trained on."""
 
 
@@ -111,6 +111,7 @@ def prepared_alike(checkpoint: Path, model: PixelRNN) -> DataOptions:
         pixels=model.config.pixel_format.kind,
         binarize="stochastic" if made.binarize else None,
         channels=channels,
+        range=None if made.value_range is None else "{:.17g},{:.17g}".format(*made.value_range),
         resize=resize,
         crop=crop,
     )

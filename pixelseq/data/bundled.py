@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pixelseq.data.decoding import Tally
 from pixelseq.data.options import DataOptions
 from pixelseq.data.store import Images, Store
-from pixelseq.imaging.read import decode_picture
 
 DIGIT_LEVELS = 17
 DIGIT_SPLITS = {"train": 1297, "validation": 250, "test": 250}
@@ -53,7 +53,9 @@ def photos(options: DataOptions) -> list[Tensor]:
     import sklearn.datasets
 
     folder = Path(sklearn.datasets.__file__).parent / "images"
-    decoded = (decode_picture(folder / name, options.channels, options.resize_size)[0] for name in PHOTOS)
+    tally = Tally()
+    decoded = [frame.pixels for name in PHOTOS for frame in tally.decode(folder / name, options)]
+    tally.check(options)
     return [torch.from_numpy(np.ascontiguousarray(pixels)) for pixels in decoded]
 
 

@@ -6,12 +6,13 @@ sizes.npy, labels.npy, and names.jsonl with what the source calls each image.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import torch
 from tqdm import tqdm
 
 from pixelseq.data.archives import Member
+from pixelseq.data.decoding import Tally
 from pixelseq.data.files import stamp
 from pixelseq.data.options import DataOptions
 from pixelseq.data.sources import Source
@@ -27,11 +29,12 @@ from pixelseq.data.splits import named_splits, split_notes
 from pixelseq.data.store import Store
 from pixelseq.data.tables import Table, joined
 from pixelseq.data.texts import with_legend
-from pixelseq.imaging.read import decode_grid, decode_picture
+from pixelseq.imaging.depth import TOP
+from pixelseq.imaging.read import decode_grid
 from pixelseq.imaging.text import TextMap
 from pixelseq.runtime.files import atomic_folder, in_use, remove_abandoned
 
-FORMAT = 4
+FORMAT = 5
 """The version of the files; another number makes old ones stale."""
 VIEWED = frozenset({"data", "levels", "pixels", "binarize", "crop", "flip", "streaming"})
 """The options that decoding does not look at; another value of any other option asks for another decoding."""
@@ -63,6 +66,8 @@ class Facts:
     """What was decided on the splits of the source, one line per decision."""
     named: list[list[str | int]] = field(default_factory=list)
     """The stamps of the files that rows of tables name."""
+    notes: list[str] = field(default_factory=list)
+    """What was decided of the pictures' depths and frames, one line per decision."""
 
 
 def stores(source: Source, options: DataOptions) -> tuple[dict[str, Store], Facts]:
@@ -129,55 +134,44 @@ def _facts(folder: Path) -> Facts:
 
 
 def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Facts:
-    # A set of pictures is gray until one in colour is met; then it is decoded anew, gray ones with three equal colours.
-    for channels in [options.channels] if options.channels else [1, 3]:
-        first = next(iter(tables.values()))
-        facts = Facts(channels=channels, class_names=first.class_names, legend=first.legend)
-        if all(_decode_split(table, options, folder / split, facts) for split, table in tables.items()):
-            break
+    # A set of pictures is gray until one in colour is met, and whole numbers in 32 bits are shades up to 255 until a
+    # larger one is; then it is decoded anew, gray ones with three equal colours.
+    first = next(iter(tables.values()))
+    begun = Facts(channels=options.channels or 1, class_names=first.class_names, legend=first.legend)
+    facts, tally = copy.deepcopy(begun), Tally()
+    while not all(_decode_split(table, options, folder / split, facts, tally) for split, table in tables.items()):
+        facts = replace(copy.deepcopy(begun), channels=facts.channels)
+        tally = Tally(whole_top=TOP if tally.too_dark(options) else tally.whole_top)
     if facts.bad and not options.skip_bad:
         named = "; ".join(facts.bad[:BAD_NAMED]) + ("; and others" if len(facts.bad) > BAD_NAMED else "")
         counts = [table.count for table in tables.values() if table.count is not None]
         of_all = f" of {sum(counts)}" if len(counts) == len(tables) else ""
         raise ValueError(f"{len(facts.bad)}{of_all} images are bad; leave them out with `skip_bad`: {named}")
     facts.splits = list(tables)
+    tally.check(options)
+    facts.notes = tally.notes(options)
     return facts
 
 
-def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts) -> bool:
-    """Writes a split; returns False if a picture in colour ends an attempt in gray."""
+def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts, tally: Tally) -> bool:
+    """Writes a split; returns False if a picture in colour ends an attempt in gray, or large values one in shades."""
     folder.mkdir(exist_ok=True)
     sizes: list[tuple[int, int]] = []
     labels: list[int] = []
     with (folder / "pixels.u8").open("wb", buffering=WRITTEN_AT_ONCE) as file, (folder / NAMES).open("w") as names:
         for name, content, label in tqdm(table.rows(), total=table.count, unit="image", delay=5, leave=False):
-            if isinstance(content, (bytes, Path, Member)):
-                try:
-                    if isinstance(content, Path) and table.names_files:
-                        facts.named += stamp([content])
-                    elif isinstance(content, Member):
-                        content = content.read_bytes()
-                    pixels, bilevel = decode_picture(content, options.channels, options.resize_size)
-                except ValueError as error:
-                    facts.bad.append(f"{name}: {error}")
-                    continue
-                facts.bilevel &= bilevel
-                if len(pixels) > facts.channels:
+            if isinstance(content, Path) and table.names_files:
+                facts.named += stamp([content])
+            for k, pixels in enumerate(_images(name, content, options, facts, tally)):
+                if len(pixels) > facts.channels or tally.too_dark(options):
+                    facts.channels = max(facts.channels, len(pixels))
                     return False
                 if len(pixels) < facts.channels:
                     pixels = np.broadcast_to(pixels, (facts.channels, *pixels.shape[1:]))
-            else:
-                if isinstance(content, TextMap):
-                    try:
-                        content = content.levels(facts.legend)
-                    except ValueError as error:
-                        facts.bad.append(f"{name}: {error}")
-                        continue
-                pixels = _checked_grid(name, content, options, facts, is_first=facts.pictures)
-            sizes.append(pixels.shape[1:])
-            labels.append(label)
-            names.write(json.dumps(name) + "\n")
-            file.write(pixels.tobytes())
+                sizes.append(pixels.shape[1:])
+                labels.append(label)
+                names.write(json.dumps(f"{name}, frame {k + 1}" if k else name) + "\n")
+                file.write(pixels.tobytes())
     if not sizes and facts.bad:
         raise ValueError(f"no image of the {len(facts.bad)} can be decoded: {facts.bad[0]}")
     if not sizes:
@@ -188,10 +182,27 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
     return True
 
 
+def _images(name: str, content: object, options: DataOptions, facts: Facts, tally: Tally) -> Iterator[np.ndarray]:
+    """Gives a grid, a text map, or the frames of a picture up to one that cannot be decoded, each [C, H, W]."""
+    try:
+        if isinstance(content, TextMap):
+            content = content.levels(facts.legend)
+        elif isinstance(content, Member):
+            content = content.read_bytes()
+        if isinstance(content, bytes | Path):
+            for frame in tally.decode(content, options):
+                facts.bilevel &= frame.bilevel
+                yield frame.pixels
+            return
+    except ValueError as error:
+        facts.bad.append(f"{name}: {error}")
+        return
+    yield _checked_grid(name, content, options, facts, is_first=facts.pictures)
+
+
 def _checked_grid(name: str, content: object, options: DataOptions, facts: Facts, is_first: bool) -> np.ndarray:
-    for flag in ("channels", "resize"):
-        if getattr(options, flag) is not None:
-            raise ValueError(f"`{flag}` is for pictures; {options.data} holds integers, which are levels as they are")
+    for flag in options.for_pictures:
+        raise ValueError(f"`{flag}` is for pictures; {options.data} holds integers, which are levels as they are")
     try:
         grid = decode_grid(content)
     except ValueError as error:

@@ -107,9 +107,8 @@ def _bundled(options: DataOptions) -> tuple[_Found, DataOptions]:
     if options.bundled == "photos":
         options = replace(options, crop=options.crop or DEFAULT_CROP)
         return _Found(_cut(bundled.photos(options), options), SHADES, SHADES), options
-    for flag in ("channels", "resize"):
-        if getattr(options, flag) is not None:
-            raise ValueError(f"`{flag}` is for pictures; {options.data} has 8 columns of {bundled.DIGIT_LEVELS} levels")
+    for flag in options.for_pictures:
+        raise ValueError(f"`{flag}` is for pictures; {options.data} has 8 columns of {bundled.DIGIT_LEVELS} levels")
     splits, more = (bundled.digits(), {}) if options.bundled == "digits" else bundled.digit_columns()
     names = tuple("0123456789") if options.bundled == "digits" else ()
     return _Found(splits, bundled.DIGIT_LEVELS, bundled.DIGIT_LEVELS, more, names), options
@@ -168,7 +167,7 @@ def _notes(facts: Facts) -> list[str]:
     notes = list(facts.split_notes)
     if facts.bad:
         notes.append(f"left out {len(facts.bad)} bad images: {'; '.join(facts.bad)}")
-    return notes
+    return [*notes, *facts.notes]
 
 
 def _large(images: Images, options: DataOptions) -> list[str]:

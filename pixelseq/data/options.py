@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,13 @@ class DataOptions:
     whole."""
     resize: str | None = None
     """HxW: pictures are resized to H rows and W columns, before any crop."""
+    range: str | None = None
+    """LOW,HIGH: the values that are black and white in pictures of more than 8 bits; those outside are clipped. By
+    default 0 and 65535, or 255 where whole numbers in 32 bits are no larger. Floating-point pictures need it."""
+    frames: Literal["first", "all"] = "first"
+    """What is read of stacks and animations: the first frame of each file, or all, as images of their own."""
+    max_pixels: int | None = None
+    """The most pixels that are read from one file, all its frames together; 178,956,970 by default."""
     flip: bool = False
     """Mirrors half of the training images left to right, drawn anew at every use."""
     image_column: str | None = None
@@ -70,6 +78,12 @@ class DataOptions:
             raise ValueError("`binarize` draws pixels from their shades; categorical `pixels` have none")
         if self.binarize and self.levels not in (None, 2):
             raise ValueError(f"`binarize` makes 2 levels; `levels` is {self.levels}")
+        if self.frames not in ("first", "all"):
+            raise ValueError(f"`frames` is {self.frames!r}; choose from first, all")
+        if self.max_pixels is not None and self.max_pixels < 1:
+            raise ValueError(f"`max_pixels` is {self.max_pixels}; it must be at least 1")
+        if self.range is not None:
+            parse_range(self.range)
         for name in ("crop", "resize"):
             if (text := getattr(self, name)) is not None:
                 parse_size(text, name)
@@ -95,9 +109,20 @@ class DataOptions:
         return None if self.resize is None else parse_size(self.resize, "resize")
 
     @property
+    def value_range(self) -> tuple[float, float] | None:
+        """The values of `range` that are black and white."""
+        return None if self.range is None else parse_range(self.range)
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """What is made of the images besides their channels and levels."""
-        return Preprocessing(self.resize_size, self.crop_size, binarize=self.binarize is not None)
+        return Preprocessing(self.resize_size, self.crop_size, self.value_range, binarize=self.binarize is not None)
+
+    @property
+    def for_pictures(self) -> list[str]:
+        """The options that are given although they are for pictures alone, by their names."""
+        given = [name for name in ("channels", "resize", "range", "max_pixels") if getattr(self, name) is not None]
+        return given + ["frames"] * (self.frames != "first")
 
     def check_no_columns(self) -> None:
         """Raises ValueError if columns are named although the data has none."""
@@ -120,3 +145,18 @@ def parse_size(text: str, name: str) -> tuple[int, int]:
     if match is None:
         raise ValueError(f"`{name}` is {text!r}; expected rows x columns, such as 32x48")
     return int(match[1]), int(match[2])
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """Reads the values that are black and white from a text LOW,HIGH.
+
+    Raises:
+        ValueError: the text has another form, or the first number is not the smaller one.
+    """
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        low = high = math.nan
+    if not (low < high and math.isfinite(high - low)):
+        raise ValueError(f"`range` is {text!r}; expected LOW,HIGH, the lower number first, such as 0,4095")
+    return low, high

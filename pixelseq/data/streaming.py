@@ -16,12 +16,13 @@ from torch import Tensor
 
 from pixelseq.data import sources, tables
 from pixelseq.data.cache import Facts, kept
+from pixelseq.data.decoding import Tally
 from pixelseq.data.files import stamp
 from pixelseq.data.options import DataOptions
 from pixelseq.data.splits import named_splits, split_notes, with_training_images
 from pixelseq.data.store import Images, Store, View
 from pixelseq.data.tables import Columns, Row
-from pixelseq.imaging.read import decode_grid, decode_picture
+from pixelseq.imaging.read import decode_grid
 
 SHUFFLED = 1000
 """The number of images among which each next one is chosen at random."""
@@ -46,35 +47,43 @@ class Stream:
     """The digests of the training images that are held out, which the stream leaves out. To skip the first images would
     not do: each process would skip the first of its own."""
 
-    def images(self, rows: Any) -> Iterator[tuple[Tensor, bool]]:
+    def images(self, rows: Any, tally: Tally | None = None) -> Iterator[tuple[Tensor, bool]]:
         """Gives decoded images [C, H, W], and whether each is a 1-bit picture.
+
+        Args:
+            rows: the stream or a part of it.
+            tally: counts what is seen of pictures.
 
         Raises:
             ValueError: an image cannot be decoded or has more colours than those before it.
         """
+        tally = tally or Tally()
         for row in tables.stream_rows(rows, self.columns, "the stream's"):
             try:
-                image, bilevel = self._decode(row)
-                if not self.held_out or digest(image) not in self.held_out:
-                    yield image, bilevel
+                for image, bilevel in self._decode(row, tally):
+                    if not self.held_out or digest(image) not in self.held_out:
+                        yield image, bilevel
             except ValueError as error:
                 if not self.options.skip_bad:
                     raise ValueError(f"{row.name}: {error}; leave such images out with `skip_bad`") from error
                 log.warning("left out %s: %s", row.name, error)
 
-    def _decode(self, row: Row) -> tuple[Tensor, bool]:
+    def _decode(self, row: Row, tally: Tally) -> Iterator[tuple[Tensor, bool]]:
         if not self.columns.pictures:
             grid, levels = decode_grid(row.content), self.options.levels
             if levels is not None and grid.max() >= levels:
                 raise ValueError(f"it has values up to {grid.max()}; `levels` {levels} allows 0 to {levels - 1}")
-            return torch.from_numpy(grid), False
+            yield torch.from_numpy(grid), False
+            return
         assert isinstance(row.content, bytes | Path)
-        pixels, bilevel = decode_picture(row.content, self.options.channels, self.options.resize_size)
-        if self.channels and len(pixels) > self.channels:
-            raise ValueError("it has colours and the first image has none; choose `channels` 3 or 1")
-        if len(pixels) < self.channels:
-            pixels = np.broadcast_to(pixels, (self.channels, *pixels.shape[1:]))
-        return torch.from_numpy(np.array(pixels)), bilevel
+        for pixels, bilevel, depth, _ in tally.decode(row.content, self.options):
+            if depth and depth.bits == 32 and self.options.range is None:
+                raise ValueError("it holds whole numbers in 32 bits; say which are black and white with `range`")
+            if self.channels and len(pixels) > self.channels:
+                raise ValueError("it has colours and the first image has none; choose `channels` 3 or 1")
+            if len(pixels) < self.channels:
+                pixels = np.broadcast_to(pixels, (self.channels, *pixels.shape[1:]))
+            yield torch.from_numpy(np.array(pixels)), bilevel
 
     def batches(self, batch_size: int, seed: int, rank: int, world: int) -> Iterator[Images]:
         """Gives a process's shares of endless batches: in an epoch each image comes once, to one of the processes.
@@ -133,7 +142,8 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
         raise ValueError(f"`streaming` reads pictures and integer grids; column {columns.image} holds text")
     rows = {name: tables.undecoded(split, columns) for name, split in splits.items()}
     train = Stream(rows["train"], columns, options)
-    first = next(train.images(rows["train"]), None)
+    seen = Tally()
+    first = next(train.images(rows["train"], seen), None)
     if first is None:
         raise ValueError(f"{options.data} has no training images")
     train = replace(train, channels=options.channels or len(first[0]))
@@ -146,7 +156,8 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
     for split in ("validation", "test"):
         if split in given:
             continue
-        found = list(islice(train.images(rows["train"]), HELD_OUT))
+        seen = Tally()
+        found = list(islice(train.images(rows["train"], seen), HELD_OUT))
         if not found:
             raise ValueError(
                 f"{options.data} has too few images to hold {HELD_OUT} out for {split}; leave `streaming` off"
@@ -156,6 +167,7 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
         facts.bilevel &= all(one for _, one in found)
         train = replace(train, held_out=train.held_out | {digest(image) for image in images})
         notes.append(f"no {split} images: {len(found)} of the first training images are held out")
+    notes += [f"among the first training images: {note}" for note in seen.notes(options)]
     return train, held_out, facts, notes
 
 

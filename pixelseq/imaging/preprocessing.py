@@ -17,6 +17,8 @@ class Preprocessing:
     """Rows and columns that every picture is resized to."""
     crop: tuple[int, int] | None = None
     """Rows and columns of the parts that are looked at; smaller pictures stay whole."""
+    value_range: tuple[float, float] | None = None
+    """The values of pictures of more than 8 bits that are black and white."""
     binarize: bool = False
     """Whether values are drawn: 1 with the probability of their shade."""
 

@@ -7,28 +7,40 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pixelseq.imaging.depth import AT_ONCE, DEEP_MODES, Depth, in_eight_bits, in_sixteen_bits
+from pixelseq.imaging.frames import Frames, find_frames, without_colour
+
 # Pillow would hand other formats, such as EPS, to programs outside.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
-SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2", ".avif", ".tga")
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".gif", ".bmp", ".tif", ".tiff"}) | frozenset(
+    {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".tga"}
 )
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's modes of 8-bit pictures of C colours."""
-DEEP_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
-GRAY_MODES = frozenset({"1", "L", "LA", "La"}) | DEEP_MODES
+GRAY_MODES = frozenset({"1", "L", "LA", "La", "I;16"})
 ORIENTATION = 0x0112
 """The EXIF tag that says which way is up."""
 WITH_ORIENTATION = frozenset({"exif", "xmp", "Raw profile type exif"})
 """What Pillow finds in a file, other than a TIFF, that can say which way is up."""
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
+"""The tag of a TIFF that says what its values look like, and the value of those where 0 is white."""
+CODESTREAM = b"\xff\x4f\xff\x51"
+"""The start of a JPEG 2000's code; its number of colours and their bits follow at fixed places."""
+MAX_PIXELS = 178_956_970
+"""The most pixels that are read from one file unless the user allows more: Pillow's own limit."""
 DAMAGED = (
     OSError,
     SyntaxError,
@@ -41,44 +53,102 @@ DAMAGED = (
     ArithmeticError,
     struct.error,
     zlib.error,
-    Image.DecompressionBombError,
 )
 """What Pillow raises for damaged files."""
+TOO_LARGE = (Image.DecompressionBombWarning, Image.DecompressionBombError)
+_pillows_limit = threading.RLock()
 
 
-def open_picture(source: bytes | Path) -> Image.Image:
-    """Opens a picture: upright, wholly read, with the pixels that the file holds.
+@dataclass(frozen=True)
+class Reading:
+    """How pictures are read."""
+
+    channels: int | None = None
+    """As in `as_seen`."""
+    size: tuple[int, int] | None = None
+    """Rows and columns to resize to."""
+    value_range: tuple[float, float] | None = None
+    """The values that are black and white in pictures of more than 8 bits; by default 0 and 65535."""
+    whole_top: int | None = None
+    """The white of whole numbers in 32 bits without a range, 255 or 65535; by default 255 where a picture has no larger
+    one."""
+    every_frame: bool = False
+    """Whether all frames of a file are read, rather than the first."""
+    max_pixels: int = MAX_PIXELS
+    """The most pixels that are read from one file, those of all its frames together if all are."""
+
+
+class Opened(NamedTuple):
+    """A frame of a file."""
+
+    picture: Image.Image
+    depth: Depth | None
+    """What it holds if it is of more than 8 bits."""
+    frames: int
+    """The number of frames of its file."""
+
+
+class Decoded(NamedTuple):
+    """A frame as a person sees it."""
+
+    pixels: NDArray[np.uint8]
+    """[C, H, W]."""
+    bilevel: bool
+    """Whether it is a 1-bit picture."""
+    depth: Depth | None
+    frames: int
+    """As in `Opened`."""
+
+
+def open_picture(
+    source: bytes | Path, *, value_range: tuple[float, float] | None = None, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
+    """Opens a picture, the first of its file: upright, wholly read, with the pixels that the file holds.
 
     Args:
         source: an encoded picture, or its file. Its content tells the format, whatever the file's name says.
+        value_range: the values that are black and white in pictures of more than 8 bits; others between them are
+            linear, those outside are clipped. By default 0 and 65535, or 255 for whole numbers in 32 bits that are no
+            larger.
+        max_pixels: the most pixels that a picture may have.
 
     Returns:
-        A picture of any of Pillow's modes but "F"; one of more than 8 bits has one channel and values up to 65535.
+        A picture of any of Pillow's modes of 8 bits, or of mode "I;16", in which 65535 is white.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no picture of `FORMATS`, a damaged one, or one of more bits than can be read.
+        ValueError: no picture of `FORMATS`, a damaged one, one of more bits than can be read, or too large a one.
     """
     if isinstance(source, Path) and not source.exists():
         raise FileNotFoundError(f"no file {source}")
     with _in_one_line("" if isinstance(source, bytes) else f"{source} is "):
         content = source if isinstance(source, bytes) else source.read_bytes()
-        picture = Image.open(io.BytesIO(content), formats=FORMATS)
-        # Pillow would cut these to 8 bits without a word.
-        if len(picture.getbands()) > 1 and ";16" in str(picture.tile):
-            raise ValueError("it has 16 bits per colour; save it with 8")
-        picture.load()
-        if picture.mode == "F":
-            raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits")
-        if picture.mode == "I":
-            _check_sixteen_bits(picture)
-        return _upright(picture)
+    return next(_opened(content, Reading(value_range=value_range, max_pixels=max_pixels), source)).picture
+
+
+def decode_frames(content: bytes | Path, reading: Reading) -> Iterator[Decoded]:
+    """Decodes the frames of a file, one after another, as a person sees them.
+
+    Args:
+        content: an encoded picture, or its file.
+        reading: which frames, and how.
+
+    Raises:
+        ValueError: no picture that can be read. The message leaves the file's name to the caller, who knows a better
+            one for pictures in tables.
+    """
+    if isinstance(content, Path):
+        with _in_one_line():
+            content = content.read_bytes()
+    for picture, depth, frames in _opened(content, reading):
+        pixels = as_seen(picture, reading.channels, reading.size)
+        yield Decoded(pixels, picture.mode == "1" and reading.size is None, depth, frames)
 
 
 def decode_picture(
     content: bytes | Path, channels: int | None = None, size: tuple[int, int] | None = None
 ) -> tuple[NDArray[np.uint8], bool]:
-    """Decodes a picture as a person sees it.
+    """Decodes a picture, the first of its file, as a person sees it.
 
     Args:
         content: an encoded picture, or its file.
@@ -89,14 +159,10 @@ def decode_picture(
         uint8 [C, H, W], and whether it is a 1-bit picture.
 
     Raises:
-        ValueError: no picture that can be read. The message leaves the file's name to the caller, who knows a better
-            one for pictures in tables.
+        ValueError: for the reasons of `decode_frames`.
     """
-    if isinstance(content, Path):
-        with _in_one_line():
-            content = content.read_bytes()
-    picture = open_picture(content)
-    return as_seen(picture, channels, size), picture.mode == "1" and size is None
+    first = next(decode_frames(content, Reading(channels, size)))
+    return first.pixels, first.bilevel
 
 
 def as_seen(
@@ -106,8 +172,9 @@ def as_seen(
 
     Args:
         picture: a picture of any mode.
-        channels: 1, 3 or 4 (RGBA, where transparency is a colour and nothing is laid over white); by default 1 for gray
-            pictures and 3 for others.
+        channels: 1, 3 or 4 (RGBA, where transparency is a colour and nothing is laid over white; what is wholly
+            transparent is black, since the colours that files hide there are noise); by default 1 for gray pictures and
+            3 for others.
         size: rows and columns to resize to.
 
     Returns:
@@ -116,14 +183,16 @@ def as_seen(
     Raises:
         ValueError: colours that Pillow cannot convert.
     """
-    mode = MODES[channels or (1 if picture.mode in GRAY_MODES else 3)]
+    mode = MODES[channels or (1 if _is_gray(picture) else 3)]
     with _in_one_line():
-        if picture.mode != mode or picture.info:
+        if picture.mode != mode or (picture.has_transparency_data and mode != "RGBA"):
             picture = _converted(picture, mode)
         if size is not None:
             picture = picture.resize((size[1], size[0]), Image.Resampling.LANCZOS)
-    pixels = np.frombuffer(picture.tobytes(), np.uint8)
-    return pixels.reshape(picture.height, picture.width, len(picture.getbands())).transpose(2, 0, 1)
+    pixels = np.frombuffer(picture.tobytes(), np.uint8).reshape(picture.height, picture.width, len(mode))
+    if mode == "RGBA":
+        pixels = pixels * (pixels[..., 3:] > 0)
+    return pixels.transpose(2, 0, 1)
 
 
 def decode_grid(values: object) -> NDArray[np.uint8]:
@@ -151,16 +220,90 @@ def decode_grid(values: object) -> NDArray[np.uint8]:
     return grid.astype(np.uint8).reshape(-1, *grid.shape[-2:])
 
 
+def _opened(content: bytes, reading: Reading, source: bytes | Path = b"") -> Iterator[Opened]:
+    """Opens the frames of an encoded picture, one after another; messages name `source` if it is a file."""
+    name = "" if isinstance(source, bytes) else f"{source} is "
+    with _in_one_line(name), _limited(reading.max_pixels):
+        file, frames = _open(content, reading)
+    for k in frames.indices[: None if reading.every_frame else 1]:
+        with _in_one_line(f"frame {k + 1}: " if reading.every_frame and k else name), _limited(reading.max_pixels):
+            file.seek(k)
+            if 0 in file.size:
+                raise ValueError("it has no pixels")
+            _check_depth(file, content)
+            file.load()
+            picture, depth = _upright(file), None
+            if picture.mode in DEEP_MODES:
+                picture, depth = _in_sixteen_bits(file, picture, reading)
+            elif k and file.format == "GIF":
+                picture = without_colour(picture)
+        yield Opened(picture, depth, len(frames.indices))
+
+
 @contextmanager
 def _in_one_line(name: str = "") -> Iterator[None]:
     """Turns whatever Pillow raises into a ValueError of one line; `name` comes before "no picture that can be read"."""
     try:
         yield
     except UnidentifiedImageError:
-        raise ValueError(f"{name}no picture that can be read: none of {', '.join(FORMATS)}") from None
+        raise ValueError(
+            f"{name}no picture that can be read: none of {', '.join(FORMATS)}, or a rare kind of one"
+        ) from None
     except DAMAGED as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{name}no picture that can be read: {reason}") from error
+
+
+@contextmanager
+def _limited(max_pixels: int) -> Iterator[None]:
+    """Lets Pillow read pictures of at most so many pixels, one thread at a time: its limit is the process's."""
+    with _pillows_limit, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
+        try:
+            yield
+        except TOO_LARGE:
+            raise ValueError(_too_large(max_pixels)) from None
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def _open(content: bytes, reading: Reading) -> tuple[Image.Image, Frames]:
+    """Opens an encoded picture, and finds its frames.
+
+    Where only the first is read, it does not matter what is wrong behind it.
+    """
+    file = Image.open(io.BytesIO(content), formats=FORMATS)
+    size = file.width * file.height
+    try:
+        frames = find_frames(file)
+    except (*DAMAGED, *TOO_LARGE):
+        if reading.every_frame:
+            raise
+        file, frames = Image.open(io.BytesIO(content), formats=FORMATS), Frames([0], size)
+    if (frames.pixels if reading.every_frame else size) > reading.max_pixels:
+        raise ValueError(_too_large(reading.max_pixels))
+    return file, frames
+
+
+def _too_large(max_pixels: int) -> str:
+    return f"it has more than {max_pixels} pixels; raise the limit with `max_pixels`"
+
+
+def _check_depth(file: Image.Image, content: bytes) -> None:
+    """Raises ValueError for colours of more than 8 bits, which Pillow would cut to 8 without a word."""
+    deep = ";16" in str(getattr(file, "tile", ""))
+    if file.format == "JPEG2000" and (start := content.find(CODESTREAM)) >= 0:
+        deep = (content[start + 42] & 127) + 1 > 8
+    if len(file.getbands()) > 1 and deep:
+        raise ValueError("it has more than 8 bits per colour; save it with 8")
+
+
+def _in_sixteen_bits(file: Image.Image, picture: Image.Image, reading: Reading) -> tuple[Image.Image, Depth]:
+    if file.format == "PPM":  # which has 16 bits and whose white is 65535 in Pillow, whatever the file's mode says
+        picture = Image.fromarray(np.asarray(picture).astype(np.uint16))
+    white_is_zero = file.format == "TIFF" and file.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO  # type: ignore[attr-defined]
+    return in_sixteen_bits(picture, reading.value_range, reading.whole_top, white_is_zero)
 
 
 def _upright(picture: Image.Image) -> Image.Image:
@@ -171,16 +314,28 @@ def _upright(picture: Image.Image) -> Image.Image:
     return picture
 
 
+def _is_gray(picture: Image.Image) -> bool:
+    """Tells whether a picture is of a gray mode, or has a palette of which it uses gray colours alone."""
+    if picture.mode != "P":
+        return picture.mode in GRAY_MODES
+    used = np.flatnonzero(picture.histogram())
+    row = picture.crop((0, 0, len(used), 1))
+    row.putdata(used)
+    colours = np.asarray(_converted(row, "RGB"))
+    return bool((colours == colours[..., :1]).all())
+
+
 def _converted(picture: Image.Image, mode: str) -> Image.Image:
-    if picture.mode in DEEP_MODES:
-        picture = Image.fromarray(((np.asarray(picture).astype(np.int64) + 128) // 257).astype(np.uint8))
-    if picture.has_transparency_data and mode != "RGBA":
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
-    return picture.convert(mode)
-
-
-def _check_sixteen_bits(picture: Image.Image) -> None:
-    values = np.asarray(picture)
-    if values.min() < 0 or values.max() > 65535:
-        raise ValueError(f"its values go from {values.min()} to {values.max()}; at most 16 bits are expected")
+    """Converts a picture to a mode, over white where that has no transparency, a few rows at a time."""
+    if picture.mode == "I;16":
+        picture = in_eight_bits(picture)
+    result = Image.new(mode, picture.size)
+    rows = max(1, AT_ONCE // picture.width)
+    for top in range(0, picture.height, rows):
+        box = (0, top, picture.width, min(top + rows, picture.height))
+        part = picture.crop(box)
+        if picture.has_transparency_data and mode != "RGBA":
+            white = Image.new("RGBA", part.size, "white")
+            part = Image.alpha_composite(white, part.convert("RGBA")).convert("RGB")
+        result.paste(part.convert(mode), box)
+    return result

@@ -379,7 +379,7 @@ def test_nothing_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         save(tmp_path / f"{k}.png", k)
     first = shades(everything(load(str(tmp_path))))
     with monkeypatch.context() as no_decoding:
-        no_decoding.setattr("pixelseq.data.cache.decode_picture", lambda *_: pytest.fail("decoded again"))
+        no_decoding.setattr("pixelseq.data.cache._decode", lambda *_: pytest.fail("decoded again"))
         assert shades(everything(load(str(tmp_path)))) == first
         assert load(DataOptions(str(tmp_path), levels=2)).pixel_format.levels == 2  # levels are made of the same store
     monkeypatch.setattr("pixelseq.data.cache.READ_AT_ONCE", 3)  # memory-mapped now

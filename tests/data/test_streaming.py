@@ -96,7 +96,7 @@ def test_held_out_splits_are_decoded_whole_and_once(tmp_path: Path, monkeypatch:
     data = load(options)
     assert data.test[0].shape == (3, 1, 2)
     with monkeypatch.context() as no_decoding:
-        no_decoding.setattr("pixelseq.data.cache.decode_picture", lambda *_: pytest.fail("decoded again"))
+        no_decoding.setattr("pixelseq.data.cache._decode", lambda *_: pytest.fail("decoded again"))
         again = load(options)
     for part in (data.validation, data.test, again.test):
         assert sorted(int(image[0, 0, 0]) for image in part) == list(range(100, 105))

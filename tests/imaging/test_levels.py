@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import without_hidden_colours
 from PIL import Image
 
 from pixelseq.imaging.levels import level_of_shade, quantise, shades
@@ -83,7 +84,7 @@ def test_the_table_is_the_quantiser(top: int) -> None:
 def test_what_a_model_draws_is_read_as_drawn_by_training_and_completion(tmp_path: Path, channels: int) -> None:
     for V in ALL_LEVELS:
         path, pixel_format = tmp_path / f"{V}.png", PixelFormat(channels, V)
-        image = torch.arange(channels * 90).view(channels, 9, 10) % V  # every level
+        image = without_hidden_colours(torch.arange(channels * 90).view(channels, 9, 10) % V)  # every level
         to_picture(image, pixel_format).save(path)
         assert np.array_equal(trained_on(path, pixel_format), image), V
         assert np.array_equal(completed_from(path, pixel_format), image), V

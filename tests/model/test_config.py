@@ -30,7 +30,13 @@ RECORDS = st.builds(
     size=SIZES,
     smallest=SIZES,
     largest=SIZES,
-    preprocessing=st.builds(Preprocessing, resize=st.none() | SIZES, crop=st.none() | SIZES, binarize=st.booleans()),
+    preprocessing=st.builds(
+        Preprocessing,
+        resize=st.none() | SIZES,
+        crop=st.none() | SIZES,
+        binarize=st.booleans(),
+        value_range=st.none() | st.just((0.0, 4095.5)),
+    ),
     step=st.none() | st.integers(0, 10**9),
     validation_bits_per_dim=st.none() | st.floats(0, 1e6),
 )
@@ -116,7 +122,13 @@ RECORD = to_plain(TrainedOn("digits", (8, 8), (8, 8), (8, 8)))
         ({"pixel_format": None}, "pixel_format: Input should be"),
         ({"trained_on": {"data": "digits"}}, "trained_on: size: Field required"),
         ({"trained_on": RECORD | {"size": [0, 8]}}, r"size is \(0, 8\); each side must be at least 1"),
-        ({"trained_on": RECORD | {"preprocessing": {"resize": [8, 0], "crop": None, "binarize": False}}}, "resize is"),
+        (
+            {
+                "trained_on": RECORD
+                | {"preprocessing": {"resize": [8, 0], "crop": None, "value_range": None, "binarize": False}}
+            },
+            "resize is",
+        ),
         ({"sha256": None}, "sha256 is None; expected a text"),
         ({"hidden": 65537}, "hidden is 65537; it must be a whole number from 1 to 65536"),
         ({"context_blocks": 10**7}, "context_blocks is 10000000"),
