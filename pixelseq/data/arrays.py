@@ -1,65 +1,215 @@
-"""Reads files of arrays."""
+"""Files of arrays, alone or in folders: which hold images and which labels, in splits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pixelseq.data import folders
+from pixelseq.data.amat import open_amat
+from pixelseq.data.array_files import (
+    Array,
+    GridFile,
+    check_whole,
+    ending,
+    is_idx,
+    named,
+    open_idx,
+    open_npy,
+    open_npz,
+)
+from pixelseq.data.options import DataOptions
 from pixelseq.data.splits import ALL, split_of
 from pixelseq.data.tables import Row, Table, number_name
+from pixelseq.imaging.axes import IMAGES, ONE_IMAGE, channels_first, find_order
+
+ENDINGS = (".npy", ".npz", ".amat")
+"""The endings of files of arrays, a .gz behind them left out; idx files are known by their first bytes."""
 
 
-def of_arrays(path: Path) -> dict[str, Table]:
-    """Gives the tables of a .npy or .npz.
+@dataclass(frozen=True)
+class Arrays:
+    """What files of arrays hold, whose images are not read yet."""
 
-    Images are integers [N, H, W], [N, H, W, C], [N, C, H, W] or [H, W]. The arrays of a .npz, or the file, are
-    named for splits, and those of labels are [N].
+    tables: dict[str, Table]
+    """The table of each split."""
+    files: list[Path]
+    """The files that are read."""
+    notes: list[str]
+    """What was decided for the user, one line per decision."""
+
+
+def is_array_file(path: Path) -> bool:
+    """Tells whether a file is taken for one of arrays."""
+    return ending(path) in ENDINGS or is_idx(path)
+
+
+def find(path: Path, files: list[Path], options: DataOptions) -> Arrays:
+    """Finds the images and labels in files of arrays.
+
+    The files of a folder are images of their own if they are .npy; others, and the arrays of a .npz, are named for
+    splits and hold many images.
+
+    Args:
+        path: the file that the user names, or the folder.
+        files: the files of arrays that are at the path.
+        options: the options of the data set.
+
+    Raises:
+        ValueError: the files are of several kinds, damaged, or their arrays no images and labels.
     """
-    try:
-        if path.suffix == ".npy":
-            arrays = {path.stem: np.load(path, allow_pickle=False, mmap_mode="r")}
-        else:
-            with path.open("rb") as file:  # which NumPy would leave open if it is damaged
-                loaded = np.load(file, allow_pickle=False)
-                arrays = {name: loaded[name] for name in loaded.files}
-    except MemoryError:
-        raise
-    except Exception as error:  # NumPy and zipfile raise many unrelated kinds for damaged files
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{path} holds no arrays of numbers that can be read: {reason}") from error
-    images: dict[str, np.ndarray] = {}
-    labels: dict[str, np.ndarray] = {}
-    for name, array in arrays.items():
-        part = labels if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1) else images
-        split = split_of(name) or split_of(path.stem) or ALL
-        if split in part:
-            raise ValueError(f"{path} has several arrays for {split}: {', '.join(arrays)}; name each for its split")
-        part[split] = array
+    files, notes = _without_copies(files)
+    kinds = {ending(file) if ending(file) in ENDINGS else "idx" for file in files}
+    if len(kinds) > 1:
+        raise ValueError(f"{path} holds both {' and '.join(sorted(kinds))} files; name those of one kind")
+    (kind,) = kinds
+    if kind == "idx" and path.is_file():
+        files = [path, *_labels_beside(path)]
+    if kind == ".amat":
+        tables, said = _amat_tables(path, files, options)
+    elif kind == ".npy" and path.is_dir():
+        options.check_no_shape()
+        tables, said = _grid_tables(path, files), []
+    elif kind == ".npz" and path.is_dir():
+        raise ValueError(f"the folder {path} holds .npz files; give the path of one, such as {files[0]}")
+    else:
+        tables, said = _tables(path, _open(path, files, kind), options, is_stack=kind == "idx")
+    return Arrays(tables, files, notes + said)
+
+
+def _open(path: Path, files: list[Path], kind: str) -> dict[str, Array]:
+    """Opens arrays, by the names that tell their splits."""
+    if kind == ".npz":
+        return open_npz(path)
+    if kind == ".npy":
+        return {path.stem: open_npy(path)}
+    return {_name(path, file): open_idx(file) for file in files}
+
+
+def _name(path: Path, file: Path) -> str:
+    """Names a file at a path, or below it."""
+    return file.relative_to(path).as_posix() if path.is_dir() else file.name
+
+
+def _amat_tables(path: Path, files: list[Path], options: DataOptions) -> tuple[dict[str, Table], list[str]]:
+    names = {_name(path, file): file for file in files}
+    tables, notes = {}, []
+    for split, name in _by_split(path, list(names)).items():
+        tables[split], said = open_amat(names[name], split, options.shape_sizes, options.channels)
+        notes += said
+    return tables, notes
+
+
+def _grid_tables(path: Path, files: list[Path]) -> dict[str, Table]:
+    """Gives the tables of a folder of .npy, of which each is an image, as of one of pictures."""
+    tables = folders.of_pictures(path, files)
+    return {split: replace(table, rows=partial(_grid_rows, table)) for split, table in tables.items()}
+
+
+def _grid_rows(table: Table) -> Iterator[Row]:
+    for row in table.rows():
+        assert isinstance(row.content, Path)
+        yield row._replace(content=GridFile(row.content))
+
+
+def _without_copies(files: list[Path]) -> tuple[list[Path], list[str]]:
+    """Leaves out gzipped files beside which they lie unpacked."""
+    unpacked = set(files)
+    copies = [file for file in files if file.suffix.lower() == ".gz" and file.with_suffix("") in unpacked]
+    if not copies:
+        return files, []
+    note = f"gzipped files that are there unpacked, too, are left out: {len(copies)}, such as {copies[0]}"
+    return [file for file in files if file not in copies], [note]
+
+
+def _labels_beside(path: Path) -> list[Path]:
+    """Gives the idx file of labels, if there is one, that is named as one of images: train-labels-idx1-ubyte."""
+    if "images" not in path.name:
+        return []
+    name = path.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
+    found = (path.with_name(name + suffix) for suffix in ("", ".gz"))
+    return [file for file in found if file.is_file() and is_idx(file)][:1]
+
+
+def _by_split(path: Path, names: list[str]) -> dict[str, str]:
+    """Gives the name of the array, or of the file, of each split."""
+    found: dict[str, str] = {}
+    for name in names:
+        split = split_of(name) or (split_of(path.stem) if path.is_file() else None) or ALL
+        if split in found:
+            raise ValueError(f"{path} has several arrays for {split}: {', '.join(names)}; name each for its split")
+        found[split] = name
+    return found
+
+
+def _tables(
+    path: Path, arrays: Mapping[str, Array], options: DataOptions, is_stack: bool
+) -> tuple[dict[str, Table], list[str]]:
+    """Gives the tables of arrays that are named for splits, and notes on what was decided.
+
+    An array that is alone may be one image, unless `is_stack`.
+    """
+    labels = _by_split(path, [name for name, array in arrays.items() if _holds_labels(array)])
+    images = _by_split(path, [name for name, array in arrays.items() if not _holds_labels(array)])
+    if ALL in labels and len(images) == 1:
+        labels = dict.fromkeys(images, labels[ALL])
+    if unlike := labels.keys() - images.keys():
+        raise ValueError(f"{path} has labels for {' and '.join(sorted(unlike))} and no such images; name them alike")
     if not images:
         raise ValueError(f"{path} holds no images; expected integers [N, H, W], [N, H, W, C] or [N, C, H, W]")
-    return {split: _array_table(path, split, array, labels.get(split)) for split, array in images.items()}
+    tables, notes = {}, []
+    may_be_one = len(images) == 1 and not labels and not is_stack
+    for split, name in images.items():
+        array, where = arrays[name], str(path) if len(images) == 1 else f"{path}, {name}"
+        check_whole(array, where)
+        count, read = _images(array, where, options, may_be_one)
+        if len(array.shape) == 2 and options.shape is None:
+            H, W = array.shape
+            notes.append(f"{where} is taken as one image of {H}x{W}; `shape` takes each row as an image")
+        numbers = _read_labels(arrays[labels[split]], f"{path}, {labels[split]}") if split in labels else None
+        if numbers is not None and len(numbers) != count:
+            raise ValueError(f"{path} has {len(numbers)} labels for {count} {split} images; expected one each")
+        tables[split] = Table(count, partial(_rows, split, read, numbers), numbers is not None)
+    return tables, notes
 
 
-def _array_table(path: Path, split: str, array: np.ndarray, labels: np.ndarray | None) -> Table:
-    if array.dtype.kind not in "iub":
-        raise ValueError(f"{path} holds {array.dtype}; whole numbers are expected: quantise it to levels first")
-    if array.ndim == 2:
-        array = array[None]
-    if array.ndim == 4 and array.shape[3] in (1, 3, 4):
-        array = array.transpose(0, 3, 1, 2)
-    elif array.ndim == 4 and array.shape[1] not in (1, 3, 4):
-        raise ValueError(f"{path} has the shape {list(array.shape)}; expected 1, 3 or 4 colours, last or second")
-    elif array.ndim not in (3, 4):
-        raise ValueError(f"{path} has the shape {list(array.shape)}; expected [N, H, W], [N, H, W, C] or [N, C, H, W]")
-    if labels is not None and len(labels) != len(array):
-        raise ValueError(f"{path} has {len(labels)} labels for {len(array)} {split} images; expected one each")
-    if labels is not None and labels.dtype.kind not in "iub":
-        raise ValueError(f"{path} has labels of {labels.dtype}; whole numbers are expected")
-    numbers = np.zeros(len(array), int) if labels is None else labels.reshape(-1)
+def _holds_labels(array: Array) -> bool:
+    return len(array.shape) == 1 or (len(array.shape) == 2 and array.shape[1] == 1)
 
-    def rows() -> Iterator[Row]:
-        return (Row(number_name(split, "image", k), array[k], int(numbers[k])) for k in range(len(array)))
 
-    return Table(len(array), rows, labels is not None)
+def _images(
+    array: Array, where: str, options: DataOptions, may_be_one: bool
+) -> tuple[int, Callable[[], Iterator[NDArray]]]:
+    """Gives the number of images in an array, which may be one image, and what reads them, each [C, H, W]."""
+    sizes = options.shape_sizes
+    with named(where):
+        if sizes is None:
+            if len(array.shape) == 2 and not may_be_one:
+                raise ValueError(f"its images are rows of {array.shape[1]} values; say their `shape`, such as 28x28")
+            order = find_order(array.shape, options.channels, (*IMAGES, *ONE_IMAGE) if may_be_one else IMAGES)
+            if not order.startswith("N"):
+                return 1, lambda: iter([channels_first(array.whole(), order)])
+            return array.shape[0], lambda: (channels_first(image, order[1:]) for image in array.rows())
+        if len(array.shape) != 2 or array.shape[1] != math.prod(sizes):
+            raise ValueError(
+                f"its shape is {list(array.shape)}; `shape` {options.shape} is for rows of {math.prod(sizes)} values"
+            )
+        order = find_order(sizes, options.channels)
+        return array.shape[0], lambda: (channels_first(row.reshape(sizes), order) for row in array.rows())
+
+
+def _read_labels(array: Array, where: str) -> NDArray[np.integer]:
+    if not np.can_cast(array.dtype, np.int64):
+        raise ValueError(f"{where} holds labels of {array.dtype}; whole numbers that int64 can hold are expected")
+    return array.whole().reshape(-1)
+
+
+def _rows(split: str, read: Callable[[], Iterator[NDArray]], labels: NDArray[np.integer] | None) -> Iterator[Row]:
+    for k, image in enumerate(read()):
+        yield Row(number_name(split, "image", k), image, 0 if labels is None else int(labels[k]))

@@ -21,20 +21,21 @@ import torch
 from tqdm import tqdm
 
 from pixelseq.data.archives import Member
+from pixelseq.data.array_files import GridFile
 from pixelseq.data.decoding import Tally
 from pixelseq.data.files import stamp
 from pixelseq.data.options import DataOptions
 from pixelseq.data.sources import Source
 from pixelseq.data.splits import named_splits, split_notes
 from pixelseq.data.store import Store
-from pixelseq.data.tables import Table, joined
+from pixelseq.data.tables import Row, Table, joined
 from pixelseq.data.texts import with_legend
 from pixelseq.imaging.depth import TOP
-from pixelseq.imaging.read import decode_grid
+from pixelseq.imaging.read import as_levels, decode_grid
 from pixelseq.imaging.text import TextMap
 from pixelseq.runtime.files import atomic_folder, in_use, remove_abandoned
 
-FORMAT = 5
+FORMAT = 6
 """The version of the files; another number makes old ones stale."""
 VIEWED = frozenset({"data", "levels", "pixels", "binarize", "crop", "flip", "streaming"})
 """The options that decoding does not look at; another value of any other option asks for another decoding."""
@@ -56,6 +57,8 @@ class Facts:
     """Whether all images are 1-bit pictures."""
     largest: int = 0
     """The largest value of all grids."""
+    in_bytes: bool = True
+    """Whether all grids are of 8-bit integers from 0 on, as shades are."""
     bad: list[str] = field(default_factory=list)
     """The pictures that cannot be decoded, each with its name and the reason."""
     class_names: tuple[str, ...] = ()
@@ -146,7 +149,9 @@ def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Fac
         named = "; ".join(facts.bad[:BAD_NAMED]) + ("; and others" if len(facts.bad) > BAD_NAMED else "")
         counts = [table.count for table in tables.values() if table.count is not None]
         of_all = f" of {sum(counts)}" if len(counts) == len(tables) else ""
-        raise ValueError(f"{len(facts.bad)}{of_all} images are bad; leave them out with `skip_bad`: {named}")
+        raise ValueError(
+            f"{len(facts.bad)}{of_all} images of {options.name} are bad; leave them out with `skip_bad`: {named}"
+        )
     facts.splits = list(tables)
     tally.check(options)
     facts.notes = tally.notes(options)
@@ -159,18 +164,18 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
     sizes: list[tuple[int, int]] = []
     labels: list[int] = []
     with (folder / "pixels.u8").open("wb", buffering=WRITTEN_AT_ONCE) as file, (folder / NAMES).open("w") as names:
-        for name, content, label in tqdm(table.rows(), total=table.count, unit="image", delay=5, leave=False):
-            if isinstance(content, Path) and table.names_files:
-                facts.named += stamp([content])
-            for k, pixels in enumerate(_images(name, content, options, facts, tally)):
+        for row in tqdm(table.rows(), total=table.count, unit="image", delay=5, leave=False):
+            if isinstance(row.content, Path) and table.names_files:
+                facts.named += stamp([row.content])
+            for k, pixels in enumerate(_images(row, table.in_bytes, options, facts, tally)):
                 if len(pixels) > facts.channels or tally.too_dark(options):
                     facts.channels = max(facts.channels, len(pixels))
                     return False
                 if len(pixels) < facts.channels:
                     pixels = np.broadcast_to(pixels, (facts.channels, *pixels.shape[1:]))
                 sizes.append(pixels.shape[1:])
-                labels.append(label)
-                names.write(json.dumps(f"{name}, frame {k + 1}" if k else name) + "\n")
+                labels.append(row.label)
+                names.write(json.dumps(f"{row.name}, frame {k + 1}" if k else row.name) + "\n")
                 file.write(pixels.tobytes())
     if not sizes and facts.bad:
         raise ValueError(f"no image of the {len(facts.bad)} can be decoded: {facts.bad[0]}")
@@ -182,11 +187,14 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
     return True
 
 
-def _images(name: str, content: object, options: DataOptions, facts: Facts, tally: Tally) -> Iterator[np.ndarray]:
+def _images(row: Row, in_bytes: bool, options: DataOptions, facts: Facts, tally: Tally) -> Iterator[np.ndarray]:
     """Gives a grid, a text map, or the frames of a picture up to one that cannot be decoded, each [C, H, W]."""
+    name, content, _ = row
     try:
         if isinstance(content, TextMap):
             content = content.levels(facts.legend)
+        elif isinstance(content, GridFile):
+            content = content.read(options.channels)
         elif isinstance(content, Member):
             content = content.read_bytes()
         if isinstance(content, bytes | Path):
@@ -195,16 +203,19 @@ def _images(name: str, content: object, options: DataOptions, facts: Facts, tall
                 yield frame.pixels
             return
     except ValueError as error:
-        facts.bad.append(f"{name}: {error}")
+        facts.bad.append(str(error) if isinstance(content, GridFile) else f"{name}: {error}")
         return
+    facts.in_bytes &= content.dtype == np.uint8 if isinstance(content, np.ndarray) else in_bytes
     yield _checked_grid(name, content, options, facts, is_first=facts.pictures)
 
 
-def _checked_grid(name: str, content: object, options: DataOptions, facts: Facts, is_first: bool) -> np.ndarray:
-    for flag in options.for_pictures:
+def _checked_grid(
+    name: str, content: np.ndarray | list, options: DataOptions, facts: Facts, is_first: bool
+) -> np.ndarray:
+    for flag in set(options.for_pictures) - {"channels"}:  # which tells how axes are to be read
         raise ValueError(f"`{flag}` is for pictures; {options.data} holds integers, which are levels as they are")
     try:
-        grid = decode_grid(content)
+        grid = as_levels(content) if isinstance(content, np.ndarray) else decode_grid(content, options.channels)
     except ValueError as error:
         raise ValueError(f"{options.data}, {name}: {error}") from error
     if is_first:

@@ -66,7 +66,7 @@ class Tally:
     def check(self, options: DataOptions) -> None:
         """Raises ValueError where a range is given and no picture has more than 8 bits."""
         if options.range is not None and self.pictures[8] and not self.values:
-            raise ValueError(f"`range` is for pictures of more than 8 bits; {options.data} has none")
+            raise ValueError(f"`range` is for pictures of more than 8 bits; {options.name} has none")
 
     def notes(self, options: DataOptions) -> list[str]:
         """Gives what was decided for the user, one line per decision."""

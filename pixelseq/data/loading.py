@@ -64,7 +64,7 @@ def load(options: DataOptions | str, seed: int = 0, legend: str | None = None) -
 
     large = [] if found.train else _large(seen(found.splits["train"]), options)
     return Dataset(
-        options.bundled or options.data,
+        options.name,
         pixel_format,
         train=replace(found.train, view=view) if found.train else seen(found.splits["train"]),
         validation=seen(found.splits["validation"]),
@@ -90,7 +90,7 @@ def load_as_named(options: DataOptions | str, seed: int = 0, legend: str | None 
     found, options = _find(options, legend)
     pixel_format, view, notes = _view(found, options)
     splits = {split: replace(images, view=view, seed=seed) for split, images in found.splits.items()}
-    return SourceImages(options.bundled or options.data, pixel_format, splits, (*found.notes, *notes))
+    return SourceImages(options.name, pixel_format, splits, (*found.notes, *notes))
 
 
 def _find(options: DataOptions | str, legend: str | None) -> tuple[_Found, DataOptions]:
@@ -104,6 +104,7 @@ def _find(options: DataOptions | str, legend: str | None) -> tuple[_Found, DataO
 
 def _bundled(options: DataOptions) -> tuple[_Found, DataOptions]:
     options.check_no_columns()
+    options.check_no_shape()
     if options.bundled == "photos":
         options = replace(options, crop=options.crop or DEFAULT_CROP)
         return _Found(_cut(bundled.photos(options), options), SHADES, SHADES), options
@@ -127,13 +128,21 @@ def _decoded(options: DataOptions, legend: str | None) -> tuple[_Found, DataOpti
         _check_text_options(options, facts.legend)
         notes += legend_notes(facts.legend, source.legend)
         options = replace(options, pixels="categorical")
+    shades = None
+    if _are_shades(facts, options):
+        shades = SHADES
+        notes.append(
+            f"8-bit integers up to {facts.largest} are shades 0 to 255, each the nearest of {options.levels} levels"
+        )
     levels = max(2, facts.largest + 1, len(characters or ""))
-    return _Found(splits, levels, None, class_names=names, legend=characters, notes=tuple(notes)), options
+    return _Found(splits, levels, shades, class_names=names, legend=characters, notes=tuple(notes)), options
 
 
 def _check_text_options(options: DataOptions, legend: str) -> None:
     if options.binarize:
         raise ValueError(f"`binarize` draws pixels from their shades; {options.data} is text, which has none")
+    if options.channels is not None:
+        raise ValueError(f"`channels` is {options.channels}; {options.data} is text, with one tile per pixel")
     if options.levels not in (None, len(legend)):
         raise ValueError(f"`levels` is {options.levels}; the text has {len(legend)} characters: {legend!r}")
 
@@ -161,6 +170,15 @@ def _streamed(options: DataOptions) -> _Found:
     levels = (2 if facts.bilevel else SHADES) if pictures else max(options.levels or 0, facts.largest + 1)
     splits = {name: Images.of(store) for name, store in held_out.items()}
     return _Found(splits, levels, SHADES if pictures else None, notes=(*_notes(facts), *made), train=train)
+
+
+def _are_shades(facts: Facts, options: DataOptions) -> bool:
+    """Tells whether integers are shades: ordered ones in 8 bits that reach beyond half of these and beyond `levels`.
+
+    Integers within `levels` are levels as they are; smaller ones beyond `levels` are more likely tiles or tokens.
+    """
+    beyond = options.levels is not None and facts.largest >= max(options.levels, SHADES // 2)
+    return beyond and facts.in_bytes and options.pixels == "ordinal"
 
 
 def _notes(facts: Facts) -> list[str]:
@@ -203,7 +221,8 @@ def _levels(found: _Found, options: DataOptions) -> tuple[int, View]:
     if found.shades is None:
         if found.levels > max(levels, 2):
             raise ValueError(
-                f"{options.data} has values up to {found.levels - 1}; `levels` {levels} allows 0 to {levels - 1}"
+                f"{options.data} has values up to {found.levels - 1}; `levels` {levels} allows 0 to {levels - 1}: "
+                "choose more, or store shades 0 to 255 as uint8"
             )
         return levels, geometry
     if levels > found.shades:

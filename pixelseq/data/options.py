@@ -28,17 +28,20 @@ class DataOptions:
     data: str = "bundled:digits"
     """A bundled set (digits, digit_columns, photos; with bundled: before it, whatever files are called); a path: a
     folder or .zip of pictures, a folder of text maps, one of these (crops of it), parquet, arrow or JSON files, a
-    folder written by datasets' save_to_disk, a .npy or .npz of integers; or a hub id owner/name."""
+    folder written by datasets' save_to_disk, arrays of integers (.npy or a folder of them, .npz, idx, .amat); or a hub
+    id owner/name."""
     levels: int | None = None
     """Number of values that a colour can have. Shades of pictures become the nearest level (2: a threshold in the
-    middle). By default 256, 2 for 1-bit pictures, and the largest value + 1 for integers, which are levels already."""
+    middle). By default 256, 2 for 1-bit pictures, and the largest value + 1 for integers, which are levels already
+    unless they are of type uint8 and reach beyond both these levels and 127."""
     pixels: Kind = "ordinal"
     """ordinal: levels that are ordered, as intensities are; categorical: levels without an order, as tiles and tokens
     are, which enter the model as a learned embedding. Text maps are always categorical."""
     binarize: Literal["stochastic"] | None = None
     """stochastic: each value is drawn anew at every use, 1 with the probability of its shade."""
     channels: Literal[1, 3, 4] | None = None
-    """Colours of pictures: 1 gray, 3 RGB, 4 RGBA. By default what they have, seen over white."""
+    """Colours of pictures: 1 gray, 3 RGB, 4 RGBA. By default what they have, seen over white. Of integers: those that
+    they have, where the axes of an array leave that open."""
     crop: str | None = None
     """HxW: training sees random parts of H rows and W columns, evaluation the part in the centre. Smaller images stay
     whole."""
@@ -53,6 +56,9 @@ class DataOptions:
     """The most pixels that are read from one file, all its frames together; 178,956,970 by default."""
     flip: bool = False
     """Mirrors half of the training images left to right, drawn anew at every use."""
+    shape: str | None = None
+    """HxW, HxWxC or CxHxW: each row of an array is an image of that shape, flattened. By default the rows of a .amat
+    are square, and those of other arrays are rows of pixels."""
     image_column: str | None = None
     """Column of the images; by default the only one that holds pictures or integer grids."""
     label_column: str | None = None
@@ -87,11 +93,20 @@ class DataOptions:
         for name in ("crop", "resize"):
             if (text := getattr(self, name)) is not None:
                 parse_size(text, name)
+        if self.shape is not None and not re.fullmatch(r"[1-9]\d*(x[1-9]\d*){1,2}", self.shape):
+            raise ValueError(f"`shape` is {self.shape!r}; expected HxW, HxWxC or CxHxW, such as 28x28")
+        if self.shape is not None and self.streaming:
+            raise ValueError(f"`shape` is {self.shape}, but arrays are not read with `streaming`")
 
     @property
     def bundled(self) -> str | None:
         """The name of the bundled set, or None for other data."""
         return self.data.removeprefix(names.BUNDLED) if self.data.startswith(names.BUNDLED) else None
+
+    @property
+    def name(self) -> str:
+        """The name of the data for messages."""
+        return self.bundled or self.data
 
     @property
     def path(self) -> Path:
@@ -123,6 +138,16 @@ class DataOptions:
         """The options that are given although they are for pictures alone, by their names."""
         given = [name for name in ("channels", "resize", "range", "max_pixels") if getattr(self, name) is not None]
         return given + ["frames"] * (self.frames != "first")
+
+    @property
+    def shape_sizes(self) -> tuple[int, ...] | None:
+        """The sizes of the axes that `shape` gives."""
+        return None if self.shape is None else tuple(map(int, self.shape.split("x")))
+
+    def check_no_shape(self) -> None:
+        """Raises ValueError if a shape is given although the data has no rows of flattened images."""
+        if self.shape is not None:
+            raise ValueError(f"`shape` is {self.shape}, but {self.data} holds no arrays of flattened images")
 
     def check_no_columns(self) -> None:
         """Raises ValueError if columns are named although the data has none."""

@@ -31,6 +31,8 @@ class Source:
     """Gives the table of each split, by the split's own name; raises ValueError where it cannot be read."""
     has_columns: bool = False
     """Whether the images are a column of a table, which the user can name, and whose rows may name files."""
+    has_arrays: bool = False
+    """Whether the images are in arrays, whose shape the user can give."""
     legend: Legend | None = None
     """The characters of the levels, where maps have a legend."""
     notes: tuple[str, ...] = ()
@@ -66,12 +68,15 @@ def find(options: DataOptions, legend: str | None = None) -> Source:
         source = _text(options.path, given) or _local(options.path, options, given)
         if not source.has_columns:
             options.check_no_columns()
+        if not source.has_arrays:
+            options.check_no_shape()
         return source
     if not is_hub_id(options.data):
         raise ValueError(
             f"no data set {options.data!r}; choose from {', '.join(BUNDLED)}, or give the path of a file or "
             "folder, or a hub id owner/name"
         )
+    options.check_no_shape()
     splits, commit = tables.load_hub(options.data)
     return Source([options.data, commit], partial(tables.of_datasets, splits, options), has_columns=True, legend=given)
 
@@ -96,8 +101,10 @@ def data_files(path: Path) -> tuple[str, list[Path], list[str]]:
         return kind, [path], []
     files, notes = files_below(path)
     kinds = {file: kind for file in files if (kind := kind_of(file)) and KINDS[kind].in_folders}
-    # JSON beside other data describes it.
-    found = set(kinds.values()) - {"json"} or set(kinds.values())
+    found = set(kinds.values())
+    for describing in ("json", "array"):  # beside other data they describe them
+        if len(found) > 1:
+            found.discard(describing)
     if len(found) > 1:
         raise ValueError(f"{path} holds both {' and '.join(sorted(found))} files; name one of them")
     if not found:
@@ -129,7 +136,7 @@ def kind_of(file: Path) -> str | None:
     if file.name == LEGEND:
         return None
     by_ending = next((name for name, kind in KINDS.items() if file.suffix.lower() in kind.endings), None)
-    return by_ending or ("picture" if is_picture(file) else None)
+    return by_ending or ("picture" if is_picture(file) else "array" if arrays.is_array_file(file) else None)
 
 
 def _text(path: Path, given: Legend | None) -> Source | None:
@@ -183,7 +190,8 @@ def _archive(path: Path, files: list[Path], options: DataOptions) -> Source:
 
 
 def _arrays(path: Path, files: list[Path], options: DataOptions) -> Source:
-    return Source(stamp(files), partial(arrays.of_arrays, path))
+    found = arrays.find(path, files, options)
+    return Source(stamp(found.files), lambda: found.tables, has_arrays=True, notes=tuple(found.notes))
 
 
 def _parquet(path: Path, files: list[Path], options: DataOptions) -> Source:
@@ -203,12 +211,12 @@ def _table(builder: str, path: Path, files: list[Path], options: DataOptions) ->
 KINDS = {
     "picture": Kind("picture", _pictures),
     "zip": Kind(".zip of pictures", _archive, (".zip",), in_folders=False),
-    "array": Kind("array", _arrays, (".npy", ".npz"), in_folders=False),
+    "array": Kind("array", _arrays, arrays.ENDINGS),
     "parquet": Kind("parquet file", _parquet, (".parquet",)),
     "arrow": Kind("arrow file", partial(_table, "arrow"), (".arrow",)),
     "json": Kind("JSON file", partial(_table, "json"), (".json", ".jsonl")),
 }
-"""The kinds of files that are read, by name; pictures are known by more than their endings."""
+"""The kinds of files that are read, by name; pictures and arrays are known by more than their endings."""
 
 
 def _endings(kinds: Iterable[Kind]) -> str:

@@ -70,7 +70,7 @@ class Stream:
 
     def _decode(self, row: Row, tally: Tally) -> Iterator[tuple[Tensor, bool]]:
         if not self.columns.pictures:
-            grid, levels = decode_grid(row.content), self.options.levels
+            grid, levels = decode_grid(row.content, self.options.channels), self.options.levels
             if levels is not None and grid.max() >= levels:
                 raise ValueError(f"it has values up to {grid.max()}; `levels` {levels} allows 0 to {levels - 1}")
             yield torch.from_numpy(grid), False

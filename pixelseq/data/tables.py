@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import datasets
 
     from pixelseq.data.archives import Member
+    from pixelseq.data.array_files import GridFile
 
 BUILDERS = ("parquet", "arrow", "json")
 """The kinds of tables that the datasets library reads, as it names them."""
@@ -35,8 +36,9 @@ class Row(NamedTuple):
 
     name: str
     """What the source calls it: the path of a file below the data's folder, the number of a row or an image."""
-    content: bytes | Path | Member | np.ndarray | list | TextMap
-    """An encoded picture, its file here or in a .zip, a grid of integers, or a text map."""
+    content: bytes | Path | Member | np.ndarray | list | GridFile | TextMap
+    """An encoded picture, its file here or in a .zip, integers [C, H, W], a grid as `decode_grid` takes it, the file of
+    one, or a text map."""
     label: int
 
 
@@ -57,6 +59,8 @@ class Table:
     """Whether the images are text maps."""
     legend: str = ""
     """The character of each level of text maps, once it is known."""
+    in_bytes: bool = False
+    """Whether nested lists are of 8-bit integers from 0 on."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ class Columns:
     class_names: tuple[str, ...]
     text: bool = False
     """Whether the images are text maps."""
+    in_bytes: bool = False
+    """Whether grids are of 8-bit integers from 0 on."""
 
     @property
     def used(self) -> list[str]:
@@ -152,6 +158,7 @@ def joined(found: Sequence[Table]) -> Table:
         count=sum(counts) if len(counts) == len(found) else None,
         rows=lambda: chain.from_iterable(table.rows() for table in found),
         labelled=all(table.labelled for table in found),
+        in_bytes=all(table.in_bytes for table in found),
     )
 
 
@@ -247,7 +254,7 @@ def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
     if kind is not None and "int" not in getattr(kind, "dtype", ""):
         raise ValueError(f"column {label} holds {_describe(kind)}; expected class labels or whole numbers")
     names = tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else ()
-    return Columns(image, pictures, label, names, text)
+    return Columns(image, pictures, label, names, text, grid == "uint8")
 
 
 def row_content(value: Any) -> bytes | Path | list:
@@ -274,7 +281,13 @@ def _table(split: datasets.Dataset, name: str, options: DataOptions) -> Table:
 
 def _table_of(columns: Columns, count: int, rows: Callable[[], Iterator[Row]]) -> Table:
     return Table(
-        count, rows, columns.label is not None, columns.class_names, names_files=columns.pictures, text=columns.text
+        count,
+        rows,
+        columns.label is not None,
+        columns.class_names,
+        names_files=columns.pictures,
+        text=columns.text,
+        in_bytes=columns.in_bytes,
     )
 
 
@@ -323,7 +336,7 @@ def _rank(kind: Any) -> int | None:
 
 
 def _grid_type(kind: Any) -> str | None:
-    """Gives the type of the numbers in a column of grids [H, W] or [C, H, W], None for other columns."""
+    """Gives the type of the numbers in a column of grids, as `decode_grid` takes them, None for other columns."""
     import datasets
 
     if isinstance(kind, datasets.Array2D | datasets.Array3D):

@@ -9,19 +9,20 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pixelseq.generation.engine import Stretch
-from pixelseq.generation.noise import Noise, whole_seed
+from pixelseq.generation.noise import Noise, Seed, whole_seed
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.particles import Particles
 from pixelseq.generation.walkers import start_walk
+from pixelseq.model.inputs import Bools, Integers, as_tensor
 from pixelseq.model.pixelrnn import PixelRNN
 
 
 def complete(
     model: PixelRNN,
-    images: Tensor,
-    known: Tensor,
+    images: Integers,
+    known: Bools,
     num: int = 1,
-    seed: int | torch.Generator = 0,
+    seed: Seed = 0,
     options: SamplingOptions = SamplingOptions(),
     progress: bool = False,
     *,
@@ -38,11 +39,11 @@ def complete(
 
     Args:
         model: the distribution of images.
-        images: [B, C, H, W], levels; what stands at unknown pixels has no influence.
-        known: [B, H, W] or, for all images alike, [H, W]; bool, True = keep.
+        images: [B, C, H, W], levels, as a tensor or a NumPy array; what stands at unknown pixels has no influence.
+        known: [B, H, W], [B, 1, H, W] or, for all images alike, [H, W]; bool, True = keep.
         num: the number of completions per image, which are independent: each has particles of its own.
         seed: completion n of image b depends on the seed and k = first_index + b * num + n alone; what it draws before
-            any known pixel, or with 1 particle, is drawn as sample k would be.
+            any known pixel, or with 1 particle, is drawn as sample k would be. None draws a seed at every call.
         options: how levels are drawn.
         progress: whether to show a bar.
         particles: K; more than 1 only with the model's own distribution (no temperature, top_k or top_p).
@@ -52,6 +53,7 @@ def complete(
         [B, num, C, H, W], levels.
 
     Raises:
+        TypeError: images or masks are neither tensors nor NumPy arrays of integers or bools.
         ValueError: an argument is out of range, or the mask has another size or type.
     """
     if num < 1:
@@ -69,10 +71,10 @@ def complete(
 
 def log_known(
     model: PixelRNN,
-    images: Tensor,
-    known: Tensor,
+    images: Integers,
+    known: Bools,
     particles: int,
-    seed: int | torch.Generator = 0,
+    seed: Seed = 0,
     progress: bool = False,
     *,
     first_index: int = 0,
@@ -85,10 +87,10 @@ def log_known(
 
     Args:
         model: the distribution of images.
-        images: [B, C, H, W], levels; what stands at unknown pixels has no influence.
-        known: [B, H, W] or, for all images alike, [H, W]; bool.
+        images: as in `complete`.
+        known: as in `complete`.
         particles: K, the particles per image.
-        seed: the estimate of image b depends on the seed and first_index + b alone.
+        seed: the estimate of image b depends on the seed and first_index + b alone; None draws a seed at every call.
         progress: whether to show a bar.
         first_index: the index of the first image, for a request that is made in parts.
 
@@ -96,27 +98,29 @@ def log_known(
         [B], float64, nats; 0 where nothing is known.
 
     Raises:
+        TypeError: images or masks are neither tensors nor NumPy arrays of integers or bools.
         ValueError: an argument is out of range, or the mask has another size or type.
     """
     images, known = _checked(model, images, known)
     return _walk(model, images, known, 1, seed, SamplingOptions(), particles, True, first_index, progress)[1]
 
 
-def _checked(model: PixelRNN, images: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+def _checked(model: PixelRNN, images: Integers, known: Bools) -> tuple[Tensor, Tensor]:
     """Gives images [B, H, W, C], 0 where unknown, and masks [B, H, W], on the model's device.
 
     Raises:
         ValueError: images and masks do not fit each other or the model.
     """
-    images, known = images.to(model.device), known.to(model.device)
+    images = as_tensor(images, "images").to(model.device)
+    known = as_tensor(known, "known").to(model.device)
     if images.ndim != 4:
         raise ValueError(f"images are {list(images.shape)}; expected [batch, channels, height, width]")
     B, _, H, W = images.shape
     if known.dtype != torch.bool:
         raise ValueError(f"known is {known.dtype}; expected bool, True = keep")
-    if known.shape not in ((H, W), (B, H, W)):
-        raise ValueError(f"known is {list(known.shape)}; the images ask for {[H, W]} or {[B, H, W]}")
-    known = known.expand(B, H, W)
+    if known.shape not in ((H, W), (B, H, W), (B, 1, H, W)):
+        raise ValueError(f"known is {list(known.shape)}; the images ask for {[H, W]}, {[B, H, W]} or {[B, 1, H, W]}")
+    known = (known[:, 0] if known.ndim == 4 else known).expand(B, H, W)
     images = torch.where(known[:, None], images, torch.zeros_like(images))
     model.check_images(images)
     return images.movedim(1, -1).long().contiguous(), known
@@ -127,7 +131,7 @@ def _walk(
     images: Tensor,
     known: Tensor,
     num: int,
-    seed: int | torch.Generator,
+    seed: Seed,
     options: SamplingOptions,
     particles: int,
     scored: bool,

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import secrets
+
 import numpy as np
 import torch
 from torch import Tensor
 
+Seed = int | np.integer | torch.Generator | None
+"""A whole number, a generator that one is drawn from, or None for another one at every call."""
 
-def whole_seed(seed: int | torch.Generator) -> int:
-    """Gives the seed, or draws one from a generator.
+
+def whole_seed(seed: Seed) -> int:
+    """Gives a seed as a whole number.
 
     Raises:
         ValueError: the seed is out of range.
     """
+    if seed is None:
+        return secrets.randbits(64)  # not torch's own generator, which starts with one seed in every process
     if isinstance(seed, torch.Generator):
-        seed = int(torch.randint(2**63 - 1, (), generator=seed, device=seed.device))
-    if not isinstance(seed, int) or not 0 <= seed < 2**64:
+        return int(torch.randint(2**63 - 1, (), generator=seed, device=seed.device))
+    if not isinstance(seed, int | np.integer) or not 0 <= int(seed) < 2**64:
         raise ValueError(f"`seed` is {seed}; it must be a whole number of at least 0 and below 2**64")
-    return seed
+    return int(seed)
 
 
 class Noise:
     """Uniform numbers that depend on (seed, image, position) alone: image k is the same in any batch.
 
     Args:
-        seed: a whole number, or a generator that one is drawn from.
+        seed: the seed.
         images: indices of the images in the whole request.
         device: the device of the numbers.
         sequences: which of each image's independent sequences to take; the first one draws its pixels.
@@ -35,7 +42,7 @@ class Noise:
 
     def __init__(
         self,
-        seed: int | torch.Generator,
+        seed: Seed,
         images: range,
         device: torch.device,
         sequences: range = range(1),

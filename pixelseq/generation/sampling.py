@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from pixelseq.generation.engine import Stretch
 from pixelseq.generation.fixed_point import fixed_point
-from pixelseq.generation.noise import Noise
+from pixelseq.generation.noise import Noise, Seed
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.walkers import start_walk
 from pixelseq.model.pixelrnn import PixelRNN
@@ -22,7 +22,7 @@ def stream(
     model: PixelRNN,
     num: int,
     width: int,
-    seed: int | torch.Generator = 0,
+    seed: Seed = 0,
     options: SamplingOptions = SamplingOptions(),
     *,
     first_index: int = 0,
@@ -33,7 +33,7 @@ def stream(
         model: the distribution of images.
         num: N, the number of images.
         width: W, the columns of each image.
-        seed: image k depends on the seed and k alone.
+        seed: image k depends on the seed and k alone; None draws a seed at every call.
         options: how levels are drawn.
         first_index: the index k of the first image, for a request that is made in parts.
 
@@ -60,7 +60,7 @@ def sample(
     num: int,
     height: int,
     width: int,
-    seed: int | torch.Generator = 0,
+    seed: Seed = 0,
     options: SamplingOptions = SamplingOptions(),
     progress: bool = False,
     *,
@@ -74,7 +74,7 @@ def sample(
         num: N, the number of images.
         height: H, rows.
         width: W, columns.
-        seed: image k depends on the seed and k alone.
+        seed: image k depends on the seed and k alone; None draws a seed at every call.
         options: how levels are drawn.
         progress: whether to show a bar.
         first_index: the index k of the first image, for a request that is made in parts.

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pixelseq.imaging.axes import channels_first, find_order
 from pixelseq.imaging.depth import AT_ONCE, DEEP_MODES, Depth, in_eight_bits, in_sixteen_bits
 from pixelseq.imaging.frames import Frames, find_frames, without_colour
 
@@ -195,17 +196,18 @@ def as_seen(
     return pixels.transpose(2, 0, 1)
 
 
-def decode_grid(values: object) -> NDArray[np.uint8]:
+def decode_grid(values: object, channels: int | None = None) -> NDArray[np.uint8]:
     """Checks a grid of levels.
 
     Args:
-        values: integers [H, W] or [C, H, W], as an array or as nested lists.
+        values: integers [H, W], [H, W, C] or [C, H, W], as an array or as nested lists.
+        channels: C, where the user says so.
 
     Returns:
         uint8 [C, H, W].
 
     Raises:
-        ValueError: no integers, rows of unlike widths, an empty side, or values that are no levels.
+        ValueError: no integers, rows of unlike widths, no such axes, or values that are no levels.
     """
     try:
         grid = np.asarray(values)
@@ -213,11 +215,18 @@ def decode_grid(values: object) -> NDArray[np.uint8]:
         raise ValueError("its rows are of unlike widths; fill them up to one width") from None
     if grid.dtype.kind not in "iub":
         raise ValueError(f"it holds {grid.dtype}; whole numbers are expected: quantise it to levels first")
-    if grid.ndim not in (2, 3) or 0 in grid.shape:
-        raise ValueError(f"its shape is {list(grid.shape)}; rows x columns of at least 1 x 1 are expected")
+    return as_levels(channels_first(grid, find_order(grid.shape, channels)))
+
+
+def as_levels(grid: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Gives integers of any shape in 8 bits.
+
+    Raises:
+        ValueError: some are no levels.
+    """
     if grid.min() < 0 or grid.max() > 255:
         raise ValueError(f"it has values from {grid.min()} to {grid.max()}; levels are from 0 to at most 255")
-    return grid.astype(np.uint8).reshape(-1, *grid.shape[-2:])
+    return grid.astype(np.uint8)
 
 
 def _opened(content: bytes, reading: Reading, source: bytes | Path = b"") -> Iterator[Opened]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from pixelseq.model.inputs import Integers, as_tensor
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -22,21 +24,23 @@ class Batch:
     """[B], the rows of each image, without the padding."""
 
     @classmethod
-    def of(cls, images: Sequence[Tensor]) -> Batch:
+    def of(cls, images: Sequence[Integers]) -> Batch:
         """Pads images to the height of the tallest.
 
         Args:
             images: levels, each [C, H, W], of one width.
 
         Raises:
+            TypeError: an image is neither a tensor nor an array of integers.
             ValueError: the images have unlike widths or channels.
         """
-        heights = [image.shape[1] for image in images]
-        C, _, W = images[0].shape
-        if any((image.shape[0], image.shape[2]) != (C, W) for image in images):
+        tensors = [as_tensor(image, "an image") for image in images]
+        heights = [image.shape[1] for image in tensors]
+        C, _, W = tensors[0].shape
+        if any((image.shape[0], image.shape[2]) != (C, W) for image in tensors):
             raise ValueError("images of unlike widths or channels cannot share a batch; group them by width")
-        levels = images[0].new_zeros(len(images), C, max(heights), W)
-        for k, image in enumerate(images):
+        levels = tensors[0].new_zeros(len(tensors), C, max(heights), W)
+        for k, image in enumerate(tensors):
             levels[k, :, : heights[k]] = image
         return cls(levels, torch.tensor(heights))
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pixelseq.model.batch import Batch
+from pixelseq.model.inputs import Integers
 from pixelseq.model.pixelrnn import PixelRNN
 
 MAX_PIXELS = 2**16
@@ -57,7 +58,7 @@ class Likelihood:
         return cls(total, n, count, nats_error, bits_error)
 
 
-def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) -> Likelihood:
+def evaluate(model: PixelRNN, images: Sequence[Integers], batch_size: int = 64) -> Likelihood:
     """Computes the likelihood of a set of images of any sizes.
 
     Args:
@@ -80,7 +81,7 @@ def evaluate(model: PixelRNN, images: Sequence[Tensor], batch_size: int = 64) ->
 @torch.no_grad()
 def nats_of_images(
     model: PixelRNN,
-    images: Sequence[Tensor],
+    images: Sequence[Integers],
     shapes: Sequence[tuple[int, ...]],
     batch_size: int = 64,
     rank: int = 0,

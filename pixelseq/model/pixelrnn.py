@@ -24,6 +24,7 @@ from pixelseq.layers import (
 )
 from pixelseq.model import checkpoint
 from pixelseq.model.config import ModelConfig
+from pixelseq.model.inputs import Integers, as_tensor
 from pixelseq.model.state import State
 from pixelseq.model.trained_on import TrainedOn
 
@@ -80,34 +81,38 @@ class PixelRNN(nn.Module):
         masked = sum(module.masked_parameters for module in self.modules() if isinstance(module, MaskedConv))
         return sum(parameter.numel() for parameter in self.parameters()) - masked
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Integers) -> Tensor:
         """Gives the log-probabilities of every level of every value, given the values before it.
 
         Args:
-            images: integer levels [B, C, H, W], any H, W >= 1.
+            images: integer levels [B, C, H, W], any H, W >= 1, as a tensor or a NumPy array.
 
         Returns:
             [B, V, C, H, W], nats.
 
         Raises:
+            TypeError: the images are neither a tensor nor an array of integers.
             ValueError: the images have another shape or type, or a level that the model does not have.
         """
+        images = as_tensor(images, "images", self.device)
         self.check_images(images)
         pixels = self.pixels(rearrange(images, "b c h w -> b h w c"))
         return rearrange(self.log_probs(pixels), "b h w c v -> b v c h w")
 
-    def nll(self, images: Tensor) -> Tensor:
+    def nll(self, images: Integers) -> Tensor:
         """Gives the negative log-likelihood of every value, given the values before it.
 
         Args:
-            images: integer levels [B, C, H, W].
+            images: as in `forward`.
 
         Returns:
             [B, C, H, W], nats.
 
         Raises:
+            TypeError: for the reason of `forward`.
             ValueError: for the reasons of `forward`.
         """
+        images = as_tensor(images, "images", self.device)
         self.check_images(images)
         return self.checked_nll(images)
 
@@ -162,7 +167,7 @@ class PixelRNN(nn.Module):
         return self._trunk_step(state)
 
     @torch.no_grad()
-    def pixel_log_probs(self, features: Tensor, earlier: Tensor) -> Tensor:
+    def pixel_log_probs(self, features: Tensor, earlier: Integers) -> Tensor:
         """Gives the log-probabilities of a pixel's next colour.
 
         Args:
@@ -173,14 +178,16 @@ class PixelRNN(nn.Module):
             [B, V], nats.
 
         Raises:
+            TypeError: the levels are neither a tensor nor an array of integers.
             ValueError: no colour follows the given ones.
         """
+        earlier = as_tensor(earlier, "the earlier colours", self.device)
         if earlier.shape[1] >= self.config.pixel_format.channels:
             raise ValueError(f"{earlier.shape[1]} colours are given; a pixel has {self.config.pixel_format.channels}")
         return self.head.channel_log_probs(features, self.pixels(earlier))
 
     @torch.no_grad()
-    def feed(self, state: State, pixel: Tensor) -> None:
+    def feed(self, state: State, pixel: Integers) -> None:
         """Enters the values of the pixel that `step` was called for, and closes its row after the last column.
 
         Args:
@@ -188,8 +195,10 @@ class PixelRNN(nn.Module):
             pixel: [B, C], integer levels of the model (their range is not checked here).
 
         Raises:
+            TypeError: the pixel is neither a tensor nor an array of integers.
             ValueError: the pixel has another shape or type, or there was no step since the last feed.
         """
+        pixel = as_tensor(pixel, "the pixel", self.device)
         if not state.stepped:
             raise ValueError("no step has been made since the last feed; call step first")
         if pixel.shape != (state.batch, self.config.pixel_format.channels):

@@ -58,10 +58,10 @@ def test_pictures_that_a_table_names_count(
         save(pictures[0], first)
         assert shades(table) == expected
         with monkeypatch.context() as no_decoding:
-            no_decoding.setattr("pixelseq.data.cache.decode_picture", lambda *_: pytest.fail("decoded again"))
+            no_decoding.setattr("pixelseq.data.cache._images", lambda *_: pytest.fail("decoded again"))
             assert shades(table) == expected
     pictures[0].unlink()
-    with pytest.raises(ValueError, match=r"1 of 4 images are bad; .*: train row 0: "):
+    with pytest.raises(ValueError, match=r"1 of 4 images of .* are bad; .*: row 0: "):
         load(table)
 
 
@@ -121,7 +121,7 @@ def test_options_that_change_what_is_decoded_count(
     def decode(*_: object) -> None:
         raise ValueError("decoded again")
 
-    monkeypatch.setattr("pixelseq.data.cache.decode_picture", decode)
+    monkeypatch.setattr("pixelseq.data.cache._images", decode)
     with pytest.raises(ValueError, match="decoded again") if again else nullcontext():
         load(DataOptions(str(tmp_path), **fields))
 

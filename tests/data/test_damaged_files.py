@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from array_bytes import amat, idx
 
 from pixelseq.data import DataOptions, load
 from pixelseq.imaging.legend import find_legend
 
-KINDS = ("a.npy", "a.npz", "b.npz", "a.jsonl", "a.txt")
+NAMES = ("a.npy", "a.npz", "b.npz", "a.jsonl", "a.txt", "a.idx", "a.idx.gz", "a.amat")
 
 
 def damaged_files(folder: Path) -> dict[str, bytes]:
     """Small files of integers of each kind, and of text, by their names."""
-    levels = np.arange(24, dtype=np.uint8).reshape(4, 2, 3) % 5
+    levels = np.arange(50, dtype=np.uint8).reshape(5, 2, 5) % 5
     np.save(folder / "a.npy", levels)
     np.savez(folder / "a.npz", train=levels)
     np.savez_compressed(folder / "b.npz", train=levels)
     (folder / "a.jsonl").write_text("\n".join(json.dumps({"tiles": image.tolist()}) for image in levels))
     (folder / "a.txt").write_text("\n\n".join("#-ö\nö#-\n"[k:] for k in (0, 0, 4, 4)))
-    return {name: (folder / name).read_bytes() for name in KINDS}
+    (folder / "a.idx").write_bytes(idx(levels))
+    (folder / "a.idx.gz").write_bytes(gzip.compress(idx(levels), mtime=0))
+    (folder / "a.amat").write_bytes(amat(levels[:, :, :2].reshape(5, 4)))
+    return {name: (folder / name).read_bytes() for name in NAMES}
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_changed_byte_is_refused_in_a_line_or_harmless(name: str, tmp_path: Path) -> None:
     content = damaged_files(tmp_path)[name]
     random = np.random.Generator(np.random.Philox(0))

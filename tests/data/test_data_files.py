@@ -181,7 +181,7 @@ def test_a_bad_picture_in_a_zip_is_named_and_can_be_left_out(tmp_path: Path, enc
     content = bytearray(path.read_bytes())
     content[content.index(encoded[3]) + len(encoded[3]) - 20] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"1 of 8 images are bad; .*a.zip/cats/3.png: it is damaged: Bad CRC-32"):
+    with pytest.raises(ValueError, match=r"1 of 8 images of .*a.zip are bad; .*3.png: it is damaged: Bad CRC-32"):
         load(str(path))
     assert shades(load(DataOptions(str(path), skip_bad=True))) == [0, 1, 2, 4, 5, 6, 7]
 

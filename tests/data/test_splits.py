@@ -149,13 +149,13 @@ def test_words_of_folders_of_pictures(tmp_path: Path, names: list[str], splits: 
 def test_the_name_of_a_file_counts_and_those_of_the_folders_above_do_not(tmp_path: Path, name: str, split: str) -> None:
     for folder in ("test", "dev"):
         (tmp_path / folder).mkdir()
-    grids = np.array([[[k, 0]] for k in range(3)])
+    grids = np.array([[[k, 0]] for k in range(5)])
     for path in ("test.npy", "test/own.npy"):
         np.save(tmp_path / path, grids)
     np.savez(tmp_path / "x_test.npz", grids)
     for path in ("val.jsonl", "dev/own.jsonl"):
         (tmp_path / path).write_text("\n".join(json.dumps({"grid": grid}) for grid in grids.tolist()))
-    assert named_shades(str(tmp_path / name)) == {split: [0, 1, 2]}
+    assert named_shades(str(tmp_path / name)) == {split: [0, 1, 2, 3, 4]}
 
 
 def test_a_folder_and_the_one_above_are_two_sources(tmp_path: Path) -> None:

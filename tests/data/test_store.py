@@ -139,7 +139,7 @@ def test_a_fingerprint_tells_other_images() -> None:
 
 @pytest.mark.parametrize(("crop", "said"), [(None, True), ("8x8", False)])
 def test_large_images_that_are_trained_on_whole_are_said(tmp_path: Path, crop: str | None, said: bool) -> None:
-    np.save(tmp_path / "a.npy", np.zeros((3, 400, 700), np.uint8))
+    np.save(tmp_path / "a.npy", np.zeros((5, 400, 700), np.uint8))
     (note,) = [note for note in load(DataOptions(str(tmp_path / "a.npy"), crop=crop)).notes if "whole" in note] or [""]
     expected = "training takes images whole, which have up to 280,000 values (400x700 pixels): choose `crop`"
     assert note.startswith(expected) == said

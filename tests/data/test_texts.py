@@ -228,7 +228,9 @@ def test_spaces(tmp_path: Path) -> None:
 def test_a_bad_map_is_named_or_left_out(tmp_path: Path, text: str | bytes, message: str) -> None:
     write_maps(tmp_path)
     write(tmp_path / "bad.txt", text)
-    with pytest.raises(ValueError, match=f"1 images are bad; leave them out with `skip_bad`: .*{message}") as caught:
+    with pytest.raises(
+        ValueError, match=f"1 images of .* are bad; leave them out with `skip_bad`: .*{message}"
+    ) as caught:
         load(str(tmp_path))
     assert "\n" not in str(caught.value)
     data = load(DataOptions(str(tmp_path), skip_bad=True))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 from helpers import HEADS, all_images, small_model
 from scipy.stats import chisquare
 
-from pixelseq import sample, stream
+from pixelseq import complete, log_known, sample, stream
 from pixelseq.generation.noise import Noise
 from pixelseq.generation.options import SamplingOptions
 
@@ -60,6 +62,30 @@ def test_a_generator_is_a_seed() -> None:
     model = small_model(levels=7)
     one, other = (sample(model, 2, 3, 3, seed=torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, np.uint64])
+def test_a_numpy_integer_is_a_seed(kind: type[np.integer]) -> None:
+    model = small_model(levels=7)
+    assert torch.equal(sample(model, 2, 3, 3, seed=kind(5)), sample(model, 2, 3, 3, seed=5))
+
+
+def test_no_seed_draws_another_one_at_every_call() -> None:
+    """Not even torch's own seed decides, which is one number in every new process."""
+    model, images, known = small_model(levels=7), torch.zeros(1, 1, 5, 5, dtype=torch.long), torch.zeros(5, 5).bool()
+    known[2:] = True
+    calls: list[Callable[[], torch.Tensor]] = [
+        lambda: sample(model, 1, 5, 5, seed=None),
+        lambda: next(stream(model, 1, 25, seed=None)),
+        lambda: complete(model, images, known, seed=None),
+        lambda: log_known(model, images, known, 2, seed=None),
+    ]
+    for call in calls:
+        results = []
+        for _ in range(2):
+            torch.manual_seed(0)
+            results.append(call())
+        assert not torch.equal(*results)
 
 
 def test_stream_continues_sample() -> None:
@@ -135,6 +161,8 @@ def test_noise_is_uniform_and_below_one() -> None:
         ({"method": "fixed_point", "num": 0}, "`num` is 0"),
         ({"seed": -1}, "`seed` is -1"),
         ({"seed": 1.5}, r"`seed` is 1\.5"),
+        ({"seed": np.int8(-1)}, "`seed` is -1"),
+        ({"seed": np.float64(1)}, r"`seed` is 1\.0"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -295,7 +295,7 @@ def test_pillows_limit_can_be_raised(tmp_path: Path) -> None:
 
 def test_grids() -> None:
     assert decode_grid([[1, 2], [3, 4]]).tolist() == [[[1, 2], [3, 4]]]
-    assert decode_grid([[[1, 2]], [[3, 4]]]).shape == (2, 1, 2)
+    assert decode_grid([[[1, 2]]]).shape == (1, 1, 2)
     for values, message in [
         ([[1, 2], [3]], "rows are of unlike widths"),
         ([[0.5]], "holds float64"),

@@ -57,7 +57,7 @@ def test_other_maps_are_evaluated_in_the_model_s_characters(trained_on_text: Pat
     assert json.loads(done.stdout.splitlines()[-1])["nats_per_image"] > 0
     (trained_on_text / "others/0.txt").write_text("-x\n--\n")
     done = in_process(trained_on_text, *arguments)
-    assert "others/0.txt: line 1, column 2: 'x' is no tile of the legend '#-o'" in done.stderr
+    assert "0.txt: line 1, column 2: 'x' is no tile of the legend '#-o'" in done.stderr
 
 
 def level(folder: Path, lines: list[str] = MAP) -> Path:
