@@ -7,8 +7,10 @@ python sample/complete.py --image photos --box 8,8,12,12 --particles 64 --out do
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,13 +20,26 @@ from PIL import Image
 from torch import Tensor
 
 from pixelseq import PixelFormat, PixelRNN, SamplingOptions, complete
-from pixelseq.data.files import files_below, pictures_in
+from pixelseq.data.files import files_below, is_picture, pictures_in
 from pixelseq.data.texts import find_maps
-from pixelseq.imaging.masks import known_columns, known_rows, mask_of_size, opaque, outside_box, read_mask
+from pixelseq.imaging.masks import (
+    RULES,
+    Mark,
+    find_masks,
+    grown,
+    known_after_unknown,
+    known_columns,
+    known_rows,
+    mask_of_size,
+    opaque,
+    outside_box,
+    read_mask,
+)
 from pixelseq.imaging.partial import PartialPicture, read_partial
 from pixelseq.imaging.partial_text import PartialText, read_partial_text, read_text_mask
 from pixelseq.imaging.pictures import completion_sheet, save_levels, save_png
-from pixelseq.imaging.read import SUFFIXES
+from pixelseq.imaging.preprocessing import Preprocessing
+from pixelseq.imaging.read import MAX_PIXELS, SUFFIXES
 from pixelseq.imaging.text import TEXT, check_text, save_text, to_text
 from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
@@ -33,6 +48,9 @@ from pixelseq.runtime.scripts import check_out, is_one_file, one_line_errors, pa
 AT_ONCE = 256
 """The most particles that are walked together, unless one completion has more."""
 
+Known = Callable[[Path, Image.Image], Tensor]
+"""Gives the mask [H, W] of what is known of a picture and its file."""
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -40,7 +58,7 @@ class Arguments:
     what is known; in text maps, without any, ? marks what is not."""
 
     image: tuple[Path, ...]
-    """Pictures in the channels of the model, text maps in the characters of its legend, or folders of them; unknown
+    """Pictures of any kind, text maps in the characters of its legend, or folders of them; unknown
     pixels may hold anything."""
     known_rows: int | None = None
     """The first rows are known, the rest is drawn."""
@@ -49,10 +67,16 @@ class Arguments:
     box: str | None = None
     """y,x,h,w: a box of h rows and w columns, from row y and column x on, is drawn, the rest is known."""
     mask: Path | None = None
-    """A picture of the images' size, white = known, black = drawn; or a .txt, ? = drawn, all else known, or of 0 =
-    drawn and 1 = known."""
+    """A picture of the images' size, in which what is not opaque is drawn, or without transparency what is not white;
+    or a .txt, ? = drawn, all else known, or of 0 = drawn and 1 = known; or a folder with a mask of the same name for
+    each image."""
+    mask_unknown: Mark | None = None
+    """What is drawn in pictures of masks of another kind: what is not white (black), not black (white), not opaque
+    (transparent), not transparent (opaque) or not gray (coloured)."""
     alpha: bool = False
-    """What is transparent in a picture is drawn, the rest is known."""
+    """What is not opaque in a picture is drawn, the rest is known."""
+    grow: int = 0
+    """What is drawn reaches so many pixels farther: the soft edges of what was erased are drawn, too."""
     num: int = 8
     """Number of completions per image."""
     particles: int = 1
@@ -65,6 +89,8 @@ class Arguments:
     """How levels are drawn."""
     format: Literal["png", "npy", "txt"] | None = None
     """Of the files in a folder: pictures, integer levels or text; by default what the images are, pictures or text."""
+    max_pixels: int = MAX_PIXELS
+    """The most pixels of a picture that is read."""
     tileset: Path | None = None
     """A folder of pictures to draw levels in, as of sample/run.py."""
     out: Path = Path("completions.png")
@@ -83,31 +109,60 @@ def run(arguments: Arguments) -> None:
     if is_one_file(arguments.out) and arguments.format not in (None, arguments.out.suffix[1:]):
         raise ValueError(f"`format` is {arguments.format}, of the files in a folder; `out` is {arguments.out}")
     paths = pictures_of(arguments)
-    known_of = known_part(arguments, paths)
+    known = known_part(arguments, paths)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(set_up_torch())
     pixel_format = model.config.pixel_format
+    made = model.trained_on.preprocessing if model.trained_on else Preprocessing()
     if TEXT in (f".{arguments.format}", arguments.out.suffix):
         check_text(pixel_format)
     tiles = None if arguments.tileset is None else read_tileset(arguments.tileset, pixel_format)
     pictures: list[PartialPicture | PartialText] = []
     for path in paths:
-        if known_of is None or path.suffix.lower() == TEXT:
-            pictures += read_partial_text(path, pixel_format, known_of)
+        if known is None:
+            maps = read_partial_text(path, pixel_format, None)
+            pictures += [replace(one, known=grown(one.known, arguments.grow)) for one in maps]
+        elif path.suffix.lower() == TEXT:
+            pictures += read_partial_text(path, pixel_format, partial(known, path))
         else:
-            pictures.append(read_partial(path, pixel_format, known_of))
+            pictures.append(read_partial(path, pixel_format, partial(known, path), made, arguments.max_pixels))
     if not is_one_file(arguments.out) and len({picture.path.stem for picture in pictures}) < len(pictures):
         raise ValueError("two images have one name, so their completions would too; complete them one by one")
-    for picture in pictures:
-        if picture.note:
-            print(picture.note)
-        if not picture.known.any():
-            print(f"nothing is known of {picture.path}: its completions are samples")
+    check_known(pictures, arguments)
+    if model.trained_on is not None:
+        sizes = {tuple(picture.known.shape): picture.path for picture in reversed(pictures)}
+        for (height, width), path in reversed(sizes.items()):
+            if note := model.trained_on.size_note(height, width):
+                print(f"{path}: {note}")
+    if arguments.alpha and pixel_format.channels == 4:
+        print("the model draws transparency, too: what is transparent on purpose is drawn anew; a --mask can spare it")
     completions = [
         complete_in_parts(model, picture, arguments, first_index=k * arguments.num)
         for k, picture in enumerate(pictures)
     ]
     write(pictures, completions, arguments, pixel_format, tiles)
     print(f"wrote {arguments.num} completions of {len(pictures)} images to {arguments.out}")
+
+
+def check_known(pictures: list[PartialPicture | PartialText], arguments: Arguments) -> None:
+    """Says how pictures are read, and what their known pixels are good for.
+
+    Raises:
+        ValueError: nothing of a picture is unknown.
+    """
+    for picture in pictures:
+        if picture.known.all():
+            raise ValueError(f"{picture.path}: nothing of it is unknown, so there is nothing to draw")
+        if picture.note:
+            print(picture.note)
+        if not picture.known.any():
+            print(f"nothing is known of {picture.path}: its completions are samples")
+    late = sum(known_after_unknown(picture.known) for picture in pictures)
+    if late and arguments.particles == 1:
+        known = sum(int(picture.known.sum()) for picture in pictures)
+        print(
+            f"{late} of {known} known pixels come after unknown ones in raster order and have no influence on those; "
+            "with --particles 16 they have"
+        )
 
 
 def complete_in_parts(
@@ -149,6 +204,7 @@ def write(
     save_png(sheet, out if is_one_file(out) else out / "sheet.png")
     if not is_one_file(out):
         for picture, completed in zip(pictures, completions, strict=True):
+            modes: Counter[str] = Counter()
             for n, completion in enumerate(completed):
                 name = arguments.format or ("txt" if isinstance(picture, PartialText) else "png")
                 path = out / f"{picture.path.stem}-{n}.{name}"
@@ -158,7 +214,13 @@ def write(
                     case "npy":
                         save_levels(completion, pixel_format, path)
                     case "png":
-                        save_png(tiles.draw(completion) if tiles else picture.filled(completion), path)
+                        filled = tiles.draw(completion) if tiles else picture.filled(completion)
+                        save_png(filled, path)
+                        modes[filled.mode] += 1
+            if isinstance(picture, PartialPicture) and not tiles:
+                own = picture.own.mode
+                for mode in sorted(modes.keys() - {own}):
+                    print(f"{picture.path}: {modes[mode]} completions are {mode}, since {own} lacks what was drawn")
 
 
 def pictures_of(arguments: Arguments) -> list[Path]:
@@ -177,8 +239,10 @@ def pictures_of(arguments: Arguments) -> list[Path]:
     folders = (
         {path.resolve() for path in arguments.image} if is_one_file(out) else {path.resolve().parent for path in paths}
     )
+    if arguments.mask is not None and arguments.mask.is_dir():
+        folders.add(arguments.mask.resolve())
     if (out.parent if is_one_file(out) else out) in folders:
-        raise ValueError(f"`out` is {arguments.out}, where the pictures are; give another folder")
+        raise ValueError(f"`out` is {arguments.out}, where the pictures or masks are; give another folder")
     return paths
 
 
@@ -191,27 +255,54 @@ def files_in(folder: Path) -> list[Path]:
     return maps or pictures
 
 
-def known_part(arguments: Arguments, paths: list[Path]) -> Callable[[Image.Image], Tensor] | None:
+def known_part(arguments: Arguments, paths: list[Path]) -> Known | None:
     """Makes of the flags a function that gives a picture's mask [H, W] of what is known; None where text says it."""
-    ways: dict[str, Callable[[Image.Image], Tensor]] = {}
+    ways: dict[str, Known] = {}
     if (rows := arguments.known_rows) is not None:
-        ways["`known_rows`"] = lambda picture: known_rows(rows, picture.height, picture.width)
+        ways["`known_rows`"] = lambda _, picture: known_rows(rows, picture.height, picture.width)
     if (columns := arguments.known_cols) is not None:
-        ways["`known_cols`"] = lambda picture: known_columns(columns, picture.height, picture.width)
+        ways["`known_cols`"] = lambda _, picture: known_columns(columns, picture.height, picture.width)
     if (box := arguments.box) is not None:
-        ways["`box`"] = lambda picture: outside_box(box, picture.height, picture.width)
+        ways["`box`"] = lambda _, picture: outside_box(box, picture.height, picture.width)
     if arguments.mask is not None:
-        mask = read_text_mask(arguments.mask) if arguments.mask.suffix.lower() == TEXT else read_mask(arguments.mask)
-        ways["`mask`"] = lambda picture: mask_of_size(mask, picture.height, picture.width)
+        masks = read_masks(arguments.mask, arguments.mask_unknown, paths)
+        ways["`mask`"] = lambda path, picture: mask_of_size(masks[path], picture.height, picture.width)
+    elif arguments.mask_unknown is not None:
+        raise ValueError(f"`mask_unknown` is {arguments.mask_unknown}, of masks; name a `mask`")
     if arguments.alpha:
-        ways["`alpha`"] = opaque
+        ways["`alpha`"] = lambda _, picture: opaque(picture)
     if not ways and all(path.suffix.lower() == TEXT for path in paths):
         return None
     if len(ways) != 1:
         found = " and ".join(ways) or "nothing"
         expected = "`known_rows`, `known_cols`, `box`, `mask`, `alpha`"
         raise ValueError(f"say what is known: one of {expected}, not {found}")
-    return next(iter(ways.values()))
+    (way,) = ways.values()
+    return lambda path, picture: grown(way(path, picture), arguments.grow)
+
+
+def read_masks(mask: Path, mark: Mark | None, paths: list[Path]) -> dict[Path, Tensor]:
+    """Reads the mask [H, W] of each picture, all of one file or each of one in a folder, and says how."""
+    files, note = dict.fromkeys(paths, mask), None
+    if mask.is_dir():
+        listed = files_below(mask, deep=False).files
+        candidates = [file for file in listed if file.suffix.lower() == TEXT or is_picture(file)]
+        files, note = find_masks(mask, candidates, paths)
+    if note:
+        print(note)
+    known, rules = {}, {}
+    for file in dict.fromkeys(files.values()):
+        if file.suffix.lower() == TEXT:
+            known[file], rules[file] = read_text_mask(file), "what is marked is drawn"
+        else:
+            known[file], found = read_mask(file, mark)
+            rules[file] = RULES[found] + ("" if mark else " (another --mask-unknown changes that)")
+    for rule in dict.fromkeys(rules.values()):
+        alike = [known[file] for file in known if rules[file] == rule]
+        unknown, pixels = sum(int((~one).sum()) for one in alike), sum(one.numel() for one in alike)
+        where = f"{mask} ({len(alike)} of {len(known)} masks)" if mask.is_dir() else str(mask)
+        print(f"{where}: {rule}: {unknown} of {pixels} pixels")
+    return {path: known[file] for path, file in files.items()}
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ def evaluate(arguments: Arguments, model: PixelRNN, alike: DataOptions | None = 
         raise ValueError(f"{data.name} has {theirs}, the model {ours}: choose `channels` and `levels`")
     parts = data.splits if on == ALL else {on: data.splits[on]}
     if accelerator.is_main_process:
-        for note in [*preparation_notes(options, alike), *data.notes]:
+        for note in [*preparation_notes(options, alike), *data.notes, *size_notes(model, parts)]:
             print(f"{data.name}: {as_flags(note)}", file=sys.stderr)
         of_all = "" if options.streaming else f" of {sum(map(len, data.splits.values()))}"
         print(f"scores {sum(map(len, parts.values()))}{of_all} images of {data.name}: {why}", file=sys.stderr)
@@ -195,6 +195,15 @@ def preparation_notes(options: DataOptions, alike: DataOptions | None) -> list[s
         if alike is not None and getattr(options, name) == getattr(alike, name) != getattr(DataOptions(), name)
     ]
     return [f"prepared as what the model was trained on: {', '.join(taken)}"] if taken else []
+
+
+def size_notes(model: PixelRNN, parts: Mapping[str, Images]) -> list[str]:
+    """Says in one line how many images are of quite another size than those trained on; in none if none is."""
+    if model.trained_on is None:
+        return []
+    sizes = [size for images in parts.values() for size in images.sizes.tolist()]
+    notes = [note for height, width in sizes if (note := model.trained_on.size_note(height, width))]
+    return [f"{len(notes)} of {len(sizes)} images: {notes[0]}"] if notes else []
 
 
 def write_table(path: Path, parts: Mapping[str, Images], nats: Sequence[float], values: Sequence[int]) -> None:

@@ -148,7 +148,9 @@ def build_model(config: TrainConfig, folder: Path) -> PixelRNN:
     model = stage_model(config.model, config.stage)
     if config.init_from is not None and not has_states(folder / STATES):
         if config.stage == "joint":
-            note = take_fitting(model, config.init_from)
+            note, taken = take_fitting(model, config.init_from)
+            if config.freeze_encoder and "encoder" not in taken:
+                raise ValueError(f"--freeze-encoder keeps an encoder that was not {note}")
             if os.environ.get("RANK", "0") == "0":
                 print(note, file=sys.stderr)
         else:

@@ -157,12 +157,12 @@ def _tables(
     """
     labels = _by_split(path, [name for name, array in arrays.items() if _holds_labels(array)])
     images = _by_split(path, [name for name, array in arrays.items() if not _holds_labels(array)])
+    if not images:
+        raise ValueError(f"{path} holds no images; expected integers [N, H, W], [N, H, W, C] or [N, C, H, W]")
     if ALL in labels and len(images) == 1:
         labels = dict.fromkeys(images, labels[ALL])
     if unlike := labels.keys() - images.keys():
         raise ValueError(f"{path} has labels for {' and '.join(sorted(unlike))} and no such images; name them alike")
-    if not images:
-        raise ValueError(f"{path} holds no images; expected integers [N, H, W], [N, H, W, C] or [N, C, H, W]")
     tables, notes = {}, []
     may_be_one = len(images) == 1 and not labels and not is_stack
     for split, name in images.items():

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from pixelseq.imaging.read import as_seen, open_picture
 
-HALF = 128
-"""The lowest 8-bit shade nearer to white, and the lowest alpha nearer to opaque."""
+Mark = Literal["black", "white", "transparent", "opaque", "coloured"]
+"""What is unknown in a mask."""
+RULES: dict[Mark, str] = {
+    "black": "what is not white is drawn",
+    "white": "what is not black is drawn",
+    "transparent": "what is not opaque is drawn",
+    "opaque": "what is not transparent is drawn",
+    "coloured": "what is not gray is drawn",
+}
+"""What each mark comes to: pixels that are not clearly known, such as the soft edges of a stroke, are unknown."""
+CLEARLY = 240
+"""The lowest of 8-bit shades that is clearly white, and the lowest alpha that is clearly opaque; as far from the other
+end black, transparent and gray end."""
+NAMED = 5
+"""The most files that a message names."""
 
 
 def known_rows(count: int, H: int, W: int) -> Tensor:
@@ -59,17 +75,65 @@ def outside_box(box: str, H: int, W: int) -> Tensor:
     return known
 
 
-def read_mask(path: Path) -> Tensor:
-    """Reads a picture as a mask [H, W]: white is known.
+def read_mask(path: Path, mark: Mark | None = None) -> tuple[Tensor, Mark]:
+    """Reads a picture as a mask [H, W].
+
+    Args:
+        path: a picture of any kind.
+        mark: what is unknown in it; by default "transparent" if any of its pixels is not clearly opaque, else "black".
+            Under the marks of a colour the mask counts as it looks over white.
+
+    Returns:
+        The mask, and the mark that it was read by.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: no picture.
     """
     picture = open_picture(path)
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA").convert("RGB")  # a transparent pixel counts by its colour: none is laid under
-    return torch.from_numpy(as_seen(picture, 1)[0] >= HALF)
+    alpha = as_seen(picture, 4)[3]
+    colours = as_seen(picture, 3)
+    if mark is None:
+        mark = "transparent" if (alpha < CLEARLY).any() else "black"
+    match mark:
+        case "black":
+            known = colours.min(axis=0) >= CLEARLY
+        case "white":
+            known = colours.max(axis=0) <= 255 - CLEARLY
+        case "transparent":
+            known = alpha >= CLEARLY
+        case "opaque":
+            known = alpha <= 255 - CLEARLY
+        case "coloured":
+            known = np.ptp(colours, axis=0) <= 255 - CLEARLY
+    return torch.from_numpy(known), mark
+
+
+def find_masks(folder: Path, files: Sequence[Path], pictures: Sequence[Path]) -> tuple[dict[Path, Path], str | None]:
+    """Finds the mask of each picture in a folder of masks: the file of the same name, whatever its ending.
+
+    Args:
+        folder: the folder, for messages.
+        files: the masks in it.
+        pictures: the files to find a mask for.
+
+    Returns:
+        The mask of each picture, and a line that names the masks of no picture, if there are any.
+
+    Raises:
+        ValueError: pictures without a mask, or masks of one name.
+    """
+    masks = {file.stem: file for file in files}
+    if len(masks) < len(files):
+        twice = [file for file in files if masks[file.stem] != file]
+        raise ValueError(f"{folder} has more than one mask of the names {_named([file.stem for file in twice])}")
+    missing = [path.name for path in pictures if path.stem not in masks]
+    unused = [file.name for file in files if file.stem not in {path.stem for path in pictures}]
+    note = f"masks in {folder} that are of none of the pictures: {_named(unused)}" if unused else None
+    if missing:
+        others = f"; {note}" if note else ""
+        raise ValueError(f"{folder} has no mask of the same name for {_named(missing)}{others}")
+    return {path: masks[path.stem] for path in pictures}, note
 
 
 def mask_of_size(mask: Tensor, H: int, W: int) -> Tensor:
@@ -85,11 +149,39 @@ def mask_of_size(mask: Tensor, H: int, W: int) -> Tensor:
 
 
 def opaque(picture: Image.Image) -> Tensor:
-    """Reads a picture's alpha channel as a mask [H, W]: what is more transparent than not is unknown.
+    """Reads a picture's alpha channel as a mask [H, W]: what is not clearly opaque is unknown.
 
     Raises:
         ValueError: no alpha channel.
     """
     if not picture.has_transparency_data:
         raise ValueError(f"a picture of mode {picture.mode} has no alpha channel that says what is known of it")
-    return torch.from_numpy(np.array(picture.convert("RGBA").getchannel("A"))) >= HALF
+    return torch.from_numpy(as_seen(picture, 4)[3] >= CLEARLY)
+
+
+def grown(known: Tensor, pixels: int) -> Tensor:
+    """Gives the mask [H, W] whose unknown part reaches so many pixels farther in all eight directions.
+
+    Raises:
+        ValueError: fewer than 0 pixels.
+    """
+    if pixels < 0:
+        raise ValueError(f"`grow` is {pixels}; it must be at least 0")
+    across = F.max_pool2d((~known).float()[None], (1, 2 * pixels + 1), stride=1, padding=(0, pixels))
+    return F.max_pool2d(across, (2 * pixels + 1, 1), stride=1, padding=(pixels, 0))[0] == 0
+
+
+def resized(known: Tensor, size: tuple[int, int]) -> Tensor:
+    """Gives the mask of an image that is resized to rows and columns: a pixel is unknown if any part of it is."""
+    return F.adaptive_max_pool2d((~known).float()[None], size)[0] == 0
+
+
+def known_after_unknown(known: Tensor) -> int:
+    """Counts the known pixels of a mask [H, W] that come after an unknown one in raster order."""
+    before = (~known).flatten().cumsum(0)  # unknown pixels up to each one
+    return int((known.flatten() & (before > 0)).sum())
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} others" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"

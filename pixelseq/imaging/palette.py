@@ -49,6 +49,22 @@ def palette(levels: int) -> NDArray[np.uint8]:
     return candidates[chosen].astype(np.uint8)
 
 
+def find_colours(colours: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Finds colours in a table.
+
+    Args:
+        colours: [K, ...], K values per colour.
+        table: [K, N], N colours.
+
+    Returns:
+        [...], the place of each colour in the table, or any place where the table lacks it.
+    """
+    digits = 256 ** np.arange(len(table))
+    wanted, numbers = np.tensordot(digits, colours, 1), digits @ table
+    order = numbers.argsort(kind="stable")
+    return order[np.searchsorted(numbers, wanted, sorter=order).clip(max=len(order) - 1)]
+
+
 def oklab(colours: NDArray[np.integer]) -> NDArray[np.float64]:
     """Converts colours to a space in which distances are about as seen.
 

@@ -14,19 +14,23 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from pixelseq.imaging.levels import shades
-from pixelseq.imaging.masks import opaque
-from pixelseq.imaging.pictures import check_mode, check_pictures, levels_of, to_picture
-from pixelseq.imaging.read import MODES, open_picture
+from pixelseq.imaging.levels import SHADES, shades
+from pixelseq.imaging.masks import resized
+from pixelseq.imaging.palette import find_colours, palette
+from pixelseq.imaging.pictures import check_pictures, levels_of
+from pixelseq.imaging.preprocessing import Preprocessing
+from pixelseq.imaging.read import DEEP_MODES, MAX_PIXELS, Reading, as_seen, open_first
 from pixelseq.pixel_format import PixelFormat
 
-TOPS = {"1": 1, "L": 255, "LA": 255, "I;16": 65535, "RGB": 255, "RGBA": 255}
-"""The highest value of a colour in a picture of each mode."""
-ALPHA_MODES = {1: ("LA",), 3: ("RGBA",), 4: ()}
-"""Modes of C colours and an alpha channel that is none of them."""
-
-KEYED_MODES = ("1", "L", "RGB")
-"""Modes of pictures in which one colour can stand for transparent pixels."""
+BANDS = {"L": [0], "LA": [0, 3], "RGB": [0, 1, 2], "RGBA": [0, 1, 2, 3]}
+"""Modes of pictures of 8 bits per value, and which of red, green, blue and alpha their values are."""
+OWN_MODES = ("1", "I;16", "P", *BANDS)
+"""Modes of pictures that a PNG holds as they are."""
+CLEAR = "transparency"
+"""The entry of a picture's info that says which colours of it are transparent."""
+AS_IT_IS = Preprocessing()
+TOP_16 = 65535
+"""White in a picture of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -40,33 +44,10 @@ class PartialPicture:
     """bool [H, W], True where a pixel is known."""
     levels: Tensor
     """uint8 [C, H, W], what the model sees where the picture is known."""
-    values: NDArray[np.integer]
-    """The file's own values, [H, W, C], or [H, W, C + 1] with an alpha channel."""
-    top: int
-    """The highest value that the file can hold."""
-    see_through: bool = False
-    """Whether known pixels are transparent, and the model sees them white."""
-
-    @property
-    def note(self) -> str | None:
-        """What the user should know of how the picture is read, in one line."""
-        if not self.pixel_format.ordered:
-            return None
-        C, V = self.pixel_format.channels, self.pixel_format.levels
-        if self.see_through:
-            return (
-                f"{self.path} has transparent pixels: the model sees white, and known ones keep the file's own colours"
-            )
-        if self.top + 1 < V:
-            return (
-                f"{self.path} has {self.top + 1} shades and the model {V} levels: drawn pixels take the nearest shade"
-            )
-        if (self._as_values(self.levels) != self.values[..., :C])[self.known].any():
-            return (
-                f"{self.path} has more shades than the model's {V} levels: the model sees the nearest level, "
-                "and known pixels keep the file's own shades"
-            )
-        return None
+    own: Image.Image
+    """The picture with the file's own values, in one of `OWN_MODES`."""
+    note: str | None
+    """What the user should know of how the picture is read, in one line."""
 
     def filled(self, completion: Tensor) -> Image.Image:
         """Fills the picture with a completion where it is unknown.
@@ -75,65 +56,152 @@ class PartialPicture:
             completion: levels [C, H, W].
 
         Returns:
-            A picture of the file's size, colours and bit depth. Levels without an order are filled in the colours of
-            the palette, which are the file's own.
+            A picture of the file's mode, palette and transparent colour, whose known pixels have the file's own values,
+            if it can hold what is drawn; otherwise a picture of the first of the modes L, LA, RGB and RGBA that can.
         """
-        if not self.pixel_format.ordered:
-            return to_picture(completion, self.pixel_format)
-        filled = np.full_like(self.values, self.top)  # opaque
-        filled[..., : len(completion)] = self._as_values(completion)
-        filled[self.known] = self.values[self.known]
-        if self.top == 1:
-            filled = filled.astype(bool)
-        return Image.fromarray(filled[..., 0] if filled.shape[-1] == 1 else filled)
+        unknown = ~self.known.numpy()
+        drawn = self._rgba(completion)
+        values = np.array(self.own)
+        values[unknown] = self._in_own_mode(completion, drawn)[unknown]
+        filled = _with_values(self.own, values)
+        wide = _from_rgba(np.where(unknown, drawn, as_seen(self.own, 4)))
+        return filled if np.array_equal(as_seen(filled, 4), as_seen(wide, 4)) else wide
 
-    def _as_values(self, levels: Tensor) -> NDArray[np.integer]:
-        """Gives levels [C, H, W] in the file's values [H, W, C]."""
-        return shades(self.pixel_format.levels, self.top)[levels.long()].permute(1, 2, 0).numpy()
+    def _colours(self, completion: Tensor, top: int = SHADES - 1) -> NDArray[np.integer]:
+        """Gives the colours [1, 3 or 4, H, W] of a completion; the highest value is `top`."""
+        if self.pixel_format.ordered:
+            return shades(self.pixel_format.levels, top)[completion.long()].numpy()
+        return palette(self.pixel_format.levels)[completion[0].long().numpy()].transpose(2, 0, 1) * (top // 255)
+
+    def _rgba(self, completion: Tensor) -> NDArray[np.uint8]:
+        """Gives the red, green, blue and alpha [4, H, W] of a completion."""
+        colours = self._colours(completion)
+        alpha = colours[3:] if len(colours) == 4 else np.full_like(colours[:1], 255)
+        return np.concatenate([np.broadcast_to(colours[:3], (3, *alpha.shape[1:])), alpha]).astype(np.uint8)
+
+    def _in_own_mode(self, completion: Tensor, drawn: NDArray[np.uint8]) -> NDArray:
+        """Gives a completion in the values of the picture, others where it cannot hold them.
+
+        Args:
+            completion: levels [C, H, W].
+            drawn: its red, green, blue and alpha [4, H, W].
+
+        Returns:
+            [H, W], or [H, W, K] where a pixel has K values.
+        """
+        match self.own.mode:
+            case "1":
+                return drawn[0] == 255
+            case "I;16":
+                return self._colours(completion, TOP_16)[0]
+            case "P":
+                entries = np.arange(len(self.own.getpalette() or []) // 3, dtype=np.uint8)[None]
+                return find_colours(drawn, as_seen(_with_values(self.own, entries), 4)[:, 0])
+            case mode:
+                values = drawn[BANDS[mode]].transpose(1, 2, 0)
+                return values[..., 0] if values.shape[-1] == 1 else values
 
 
-def read_partial(path: Path, pixel_format: PixelFormat, known: Callable[[Image.Image], Tensor]) -> PartialPicture:
+def read_partial(
+    path: Path,
+    pixel_format: PixelFormat,
+    known: Callable[[Image.Image], Tensor],
+    preprocessing: Preprocessing = AS_IT_IS,
+    max_pixels: int = MAX_PIXELS,
+) -> PartialPicture:
     """Reads a picture of which a part is known.
 
     Args:
-        path: a picture in the channels of the model; a gray one may have 1, 8 or 16 bits.
+        path: a picture of any kind; the model sees of it what training would.
         pixel_format: the format of what the model draws.
-        known: gives the mask [H, W] of a picture; `opaque` reads it from the picture's own alpha channel, which then is
-            no part of what the picture looks like.
+        known: gives the mask [H, W] of a picture.
+        preprocessing: what training made of pictures; where it resized them a pixel is unknown if any part of it is.
+        max_pixels: the most pixels that the file may have.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no picture, other channels, or known pixels in a colour that no level without an order has.
+        ValueError: no picture, no mask of it, or known pixels in a colour that no level without an order has.
     """
     check_pictures(pixel_format)
-    picture = open_picture(path)
-    mask = known(picture)
-    seen = picture
-    if known is opaque:
-        _check_alpha_mode(picture, path, pixel_format)
-        seen = _without_alpha(picture, pixel_format)
+    value_range, size = preprocessing.value_range, preprocessing.resize
+    picture, depth, frames = open_first(path, Reading(value_range=value_range, max_pixels=max_pixels))
+    if size == (picture.height, picture.width):
+        size = None
+    try:
+        mask = known(picture)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if size is not None:
+        mask = resized(mask, size)
+    levels = levels_of(picture, path, pixel_format, mask, size)
+    own = _own(picture, size)
+    notes = [f"it is resized to {size[0]}x{size[1]} as in training, and so are its completions"] if size else []
+    if depth and value_range:
+        low, high = value_range
+        notes.append(f"its values {low:g} to {high:g} become 0 to {TOP_16} as in training, also in its completions")
+    if preprocessing.binarize:
+        notes.append("in training shades were drawn as black or white, here each is the nearer one")
+    if frames > 1:
+        notes.append(f"it holds {frames} frames, of which the first is used")
+    if picture.mode not in (*OWN_MODES, *DEEP_MODES):
+        notes.append(f"it is of mode {picture.mode}, and its completions are {own.mode}")
+    if pixel_format.ordered:
+        notes += _losses(own, as_seen(picture, pixel_format.channels, size), levels, mask.numpy(), pixel_format)
+    return PartialPicture(path, pixel_format, mask, levels, own, f"{path}: {'; '.join(notes)}" if notes else None)
+
+
+def _losses(
+    own: Image.Image, seen: NDArray[np.uint8], levels: Tensor, known: NDArray[np.bool_], pixel_format: PixelFormat
+) -> list[str]:
+    """Says what of the known pixels the model does not see.
+
+    Args:
+        own: the picture with its own values.
+        seen: [C, H, W], the picture in the channels of the model.
+        levels: [C, H, W], the levels of that.
+        known: [H, W].
+        pixel_format: the format of the model.
+    """
+    losses = []
+    colours = as_seen(own, 4)[:, known]  # [4, known pixels]
+    C, V = pixel_format.channels, pixel_format.levels
+    if C < 4 and (colours[3] < 255).any():
+        losses.append("the model sees its transparent pixels over white")
+    if C == 1 and (colours[:2] != colours[1:3]).any():
+        losses.append("the model sees its colours as grays")
+    finer = (shades(V)[levels.long()].numpy() != seen)[:, known].any()
+    if own.mode == "I;16" and C == 1:
+        finer = (shades(V, TOP_16)[levels[0].long()].numpy() != np.array(own))[known].any()
+    if finer:
+        losses.append(f"it has more shades than the model's {V} levels, and the model sees the nearest ones")
+    return losses
+
+
+def _own(picture: Image.Image, size: tuple[int, int] | None) -> Image.Image:
+    """Gives a picture in one of `OWN_MODES`, without any information but which of its colours are transparent."""
+    if picture.mode in DEEP_MODES:
+        own: Image.Image = Image.fromarray(np.asarray(picture).astype(np.uint16))
+    elif picture.mode in OWN_MODES:
+        own = picture.copy()
     else:
-        check_mode(picture, path, pixel_format)
-    levels = levels_of(seen, path, pixel_format, mask)
-    if not pixel_format.ordered:
-        return PartialPicture(path, pixel_format, mask, levels, np.array(seen.convert("RGB")), TOPS["RGB"])
-    values = np.array(picture)
-    values = values.astype(np.uint8) if picture.mode == "1" else values
-    values = values.reshape(picture.height, picture.width, -1)
-    see_through = (
-        picture.mode in KEYED_MODES and picture.has_transparency_data and bool((mask & ~opaque(picture)).any())
-    )
-    return PartialPicture(path, pixel_format, mask, levels, values, TOPS[picture.mode], see_through)
+        own = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    own.info = {CLEAR: picture.info[CLEAR]} if CLEAR in picture.info and own.mode not in ("LA", "RGBA") else {}
+    if size is None:
+        return own
+    if own.mode not in BANDS or own.info:
+        own = _from_rgba(as_seen(own, 4))
+    return own.resize((size[1], size[0]), Image.Resampling.LANCZOS)
 
 
-def _check_alpha_mode(picture: Image.Image, path: Path, pixel_format: PixelFormat) -> None:
-    C = pixel_format.channels
-    if pixel_format.ordered and picture.mode not in (modes := ALPHA_MODES[C]):
-        expected = f"mode {modes[-1]}" if modes else "no alpha channel besides its fourth colour"
-        raise ValueError(f"{path} is a picture of mode {picture.mode}; the model has {C} channels ({expected})")
+def _with_values(picture: Image.Image, values: NDArray) -> Image.Image:
+    """Gives a picture of other values, [H, W] or [H, W, K], of the same mode, palette and transparent colour."""
+    other = picture.resize((values.shape[1], values.shape[0]), Image.Resampling.NEAREST)
+    other.frombytes((np.packbits(values, axis=1) if picture.mode == "1" else values).tobytes())
+    return other
 
 
-def _without_alpha(picture: Image.Image, pixel_format: PixelFormat) -> Image.Image:
-    """Drops the alpha channel of a picture, so that nothing is laid under its colours."""
-    mode = MODES[pixel_format.channels] if pixel_format.ordered else "RGB"
-    return Image.merge(mode, picture.convert("LA" if mode == "L" else "RGBA").split()[:-1])
+def _from_rgba(values: NDArray[np.uint8]) -> Image.Image:
+    """Makes a picture of red, green, blue and alpha [4, H, W], in the first of `BANDS` that holds them."""
+    gray, opaque = (values[:2] == values[1:3]).all(), (values[3] == 255).all()
+    mode = ("L" if gray else "RGB") + ("" if opaque else "A")
+    return Image.frombytes(mode, values.shape[:0:-1], values[BANDS[mode]].transpose(1, 2, 0).tobytes())

@@ -11,21 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from pixelseq.imaging.levels import SHADES, quantise, shades
-from pixelseq.imaging.palette import GAP_COLOUR, UNKNOWN_COLOUR, palette
+from pixelseq.imaging.palette import GAP_COLOUR, UNKNOWN_COLOUR, find_colours, palette
 from pixelseq.imaging.read import MODES, as_seen, open_picture
 from pixelseq.imaging.tileset import Tileset
 from pixelseq.pixel_format import PixelFormat
 from pixelseq.runtime.files import atomic_write
 
-READABLE_MODES = {1: ("1", "I;16", "L"), 3: ("RGB",), 4: ("RGBA",)}
-"""Modes of pictures that hold images of C colours."""
-PALETTE_MODES = ("RGB", "P")
-"""Modes of pictures that hold images of levels without an order."""
 MIN_CELL, MAX_CELL = 96, 1024
 """Cells of a contact sheet are magnified to at least so many pixels along their shorter side, unless the longer one
 would then have more than the second number."""
@@ -68,56 +63,57 @@ def to_picture(image: Tensor, pixel_format: PixelFormat, tiles: Tileset | None =
 
 
 def read_image(path: Path, pixel_format: PixelFormat) -> Tensor:
-    """Reads a picture as levels [C, H, W], uint8: the inverse of `to_picture`.
+    """Reads a picture of any kind as levels [C, H, W], uint8, as training does: the inverse of `to_picture`.
 
     Args:
-        path: a picture in the channels of the format; a gray one may have 1, 8 or 16 bits.
+        path: a picture; what is seen of it is turned into the channels of the format.
         pixel_format: ordered levels are the nearest of each shade; others must have their colours of the palette.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no picture, other channels, or a colour that no level has.
+        ValueError: no picture, a format that cannot be a picture, or a colour that no level has.
     """
-    picture = open_picture(path)
-    check_mode(picture, path, pixel_format)
-    return levels_of(picture, path, pixel_format)
+    return levels_of(open_picture(path), path, pixel_format)
 
 
-def check_mode(picture: Image.Image, path: Path, pixel_format: PixelFormat) -> None:
-    """Raises ValueError where a picture of a file has other channels than images of this format."""
-    check_pictures(pixel_format)
-    C = pixel_format.channels
-    modes = READABLE_MODES[C] if pixel_format.ordered else PALETTE_MODES
-    if picture.mode not in modes:
-        raise ValueError(f"{path} is a picture of mode {picture.mode}; the model has {C} channels (mode {modes[-1]})")
-
-
-def levels_of(picture: Image.Image, path: Path, pixel_format: PixelFormat, known: Tensor | None = None) -> Tensor:
+def levels_of(
+    picture: Image.Image,
+    path: Path,
+    pixel_format: PixelFormat,
+    known: Tensor | None = None,
+    size: tuple[int, int] | None = None,
+) -> Tensor:
     """Finds the levels of an open picture, as `read_image` gives them.
 
     Args:
-        picture: the picture; its channels are converted where they are others.
+        picture: the picture.
         path: the file, for messages.
         pixel_format: as in `read_image`.
         known: bool [H, W]; the other pixels may look like anything. Without an order of levels they are level 0 where
             they look like none.
+        size: rows and columns H, W to resize to.
 
     Returns:
         uint8 [C, H, W].
 
     Raises:
-        ValueError: known pixels in a colour that no level has.
+        ValueError: colours that cannot be converted, known pixels in a colour that no level has, or a format that
+            cannot be a picture.
     """
+    check_pictures(pixel_format)
     V = pixel_format.levels
+    try:
+        seen = as_seen(picture, pixel_format.channels if pixel_format.ordered else 3, size)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     if pixel_format.ordered:
-        return torch.from_numpy(quantise(as_seen(picture, pixel_format.channels), V))
-    colours, looks = _packed(as_seen(picture.convert("RGB"), 3)), _packed(palette(V).T)
-    order = looks.argsort()
-    levels = order[np.searchsorted(looks, colours, sorter=order).clip(max=V - 1)]  # [H, W]
-    foreign = looks[levels] != colours
+        return torch.from_numpy(quantise(seen, V))
+    table = palette(V).T
+    levels = find_colours(seen, table)  # [H, W]
+    foreign = (table[:, levels] != seen).any(axis=0)
     if (wrong := foreign if known is None else foreign & known.numpy()).any():
         raise ValueError(
-            f"{path} has colours that no level has, such as #{colours[wrong][0]:06x}; "
+            f"{path} has colours that no level has, such as #{seen[:, wrong][:, 0].tobytes().hex()}; "
             "use those of the model's own pictures"
         )
     return torch.from_numpy(np.where(foreign, 0, levels).astype(np.uint8)[None])
@@ -218,9 +214,3 @@ def save_levels(levels: Tensor, pixel_format: PixelFormat, path: Path) -> None:
     """Writes levels of any shape as a .npy of the smallest unsigned integers that hold them, whole or not at all."""
     with atomic_write(path) as beside, beside.open("wb") as file:
         np.save(file, levels.cpu().numpy().astype(np.min_scalar_type(pixel_format.levels - 1)))
-
-
-def _packed(colours: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Packs RGB colours [3, ...] into one number each, 0xrrggbb."""
-    red, green, blue = colours.astype(np.int32)
-    return red << 16 | green << 8 | blue

@@ -120,11 +120,21 @@ def open_picture(
         FileNotFoundError: no such file.
         ValueError: no picture of `FORMATS`, a damaged one, one of more bits than can be read, or too large a one.
     """
+    return open_first(source, Reading(value_range=value_range, max_pixels=max_pixels)).picture
+
+
+def open_first(source: bytes | Path, reading: Reading) -> Opened:
+    """Opens the first picture of a file as `open_picture` does, and tells how many there are.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: for the reasons of `open_picture`.
+    """
     if isinstance(source, Path) and not source.exists():
         raise FileNotFoundError(f"no file {source}")
     with _in_one_line("" if isinstance(source, bytes) else f"{source} is "):
         content = source if isinstance(source, bytes) else source.read_bytes()
-    return next(_opened(content, Reading(value_range=value_range, max_pixels=max_pixels), source)).picture
+    return next(_opened(content, reading, source))
 
 
 def decode_frames(content: bytes | Path, reading: Reading) -> Iterator[Decoded]:

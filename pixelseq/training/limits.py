@@ -32,10 +32,12 @@ def learning_rate(config: TrainConfig, step: int, seconds: float) -> float:
     """Gives the learning rate of the step after `step` steps and so many seconds of the run."""
     if config.steps is not None:
         done = (step - config.warmup) / max(1, config.steps - config.warmup)
-    else:
-        assert config.minutes is not None
-        done = seconds / (60 * config.minutes)
-    return config.learning_rate * schedule_factor(config.schedule, step, config.warmup, done)
+        return config.learning_rate * schedule_factor(config.schedule, step, config.warmup, done)
+    assert config.minutes is not None
+    done = seconds / (60 * config.minutes)
+    # Time may be over before the warm-up is.
+    factors = [schedule_factor(config.schedule, at, config.warmup, done) for at in (step, max(step, config.warmup))]
+    return config.learning_rate * min(factors)
 
 
 def expected_steps(config: TrainConfig, step: int, seconds: float) -> int:

@@ -45,22 +45,23 @@ def start_from(model: PixelRNN, name: str | Path) -> None:
     model.load_state_dict(theirs, strict=False)
 
 
-def take_fitting(model: PixelRNN, name: str | Path) -> str:
-    """Copies into `model` every tensor of a trained model that has the same name and shape.
+def take_fitting(model: PixelRNN, name: str | Path) -> tuple[str, list[str]]:
+    """Copies into `model` every layer of a trained model whose tensors have the same names and shapes.
 
     Args:
         model: the model that is written to.
         name: the name of the trained model, as in `PixelRNN.from_pretrained`.
 
     Returns:
-        What was taken and what was not, in one line.
+        What was taken and what was not, in one line, and the parts that were taken as a whole.
 
     Raises:
         FileNotFoundError: there is no model of that name.
         ValueError: nothing fits.
     """
     theirs, ours = PixelRNN.from_pretrained(name).state_dict(), model.state_dict()
-    fitting = {key: value for key, value in theirs.items() if key in ours and ours[key].shape == value.shape}
+    unlike = {_layer(key) for key in ours if key not in theirs or ours[key].shape != theirs[key].shape}
+    fitting = {key: theirs[key] for key in ours if _layer(key) not in unlike}
     if not fitting:
         raise ValueError(f"nothing of {name} has the shapes of this model; choose its `model.hidden`, or another net")
     model.load_state_dict(fitting, strict=False)
@@ -72,7 +73,12 @@ def take_fitting(model: PixelRNN, name: str | Path) -> str:
     partly = [f"{part} in part" for part, fits in parts.items() if any(fits) and not all(fits)]
     new = [part for part, fits in parts.items() if not any(fits)]
     rest = f"; new: {', '.join(new)}" if new else ""
-    return f"taken from {name}: {', '.join(taken + partly)}{rest}"
+    return f"taken from {name}: {', '.join(taken + partly)}{rest}", taken
+
+
+def _layer(key: str) -> str:
+    """Gives the name of the layer that a tensor belongs to: a bias without its weight is worth nothing."""
+    return key.rpartition(".")[0]
 
 
 def freeze_encoder(model: PixelRNN) -> None:

@@ -300,7 +300,7 @@ MISTAKES = {
     "unlike-tables": (lambda at: unlike_parquet(at / "p"), "train-1.parquet cannot be read: .*tiles"),
     "corrupt-pictures": (
         lambda at: bad_pictures(at / "p"),
-        r"2 of 7 images of .*/p are bad; leave them out with `skip_bad`: .*broken.png: no picture .*; .*text.jpg: no picture",
+        r"2 of 7 images of .*/p are bad; .* `skip_bad`: .*broken.png: no picture .*; .*text.jpg: no picture",
     ),
     "ragged": (lambda at: ragged_json(at / "a.jsonl"), "a.jsonl, row 1: its rows are of unlike widths"),
     "two-columns": (

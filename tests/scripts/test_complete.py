@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from running import in_process
+from running import Outcome, in_process
 
-from pixelseq import PixelFormat
+from pixelseq import ModelConfig, PixelFormat, PixelRNN
 from pixelseq.imaging.pictures import read_image, save_png, to_picture
 
 TILES = PixelFormat(1, 6, "categorical")
 
 
-def test_completions_of_a_file_a_folder_and_a_mask(trained: Path) -> None:
+def test_completions_of_a_file_and_a_folder(trained: Path) -> None:
     rows = ["--known-rows", 4, "--num", 2, "--seed", 0]
     done = in_process(trained, "sample/complete.py", "--checkpoint", "runs/digits", "--image", "pictures/0.png", *rows)
     assert done.returncode == 0, done.stderr
@@ -37,13 +37,6 @@ def test_completions_of_a_file_a_folder_and_a_mask(trained: Path) -> None:
             assert torch.equal(
                 read_image(trained / f"done/{k}-{n}.png", PixelFormat(levels=17))[:, :4], original[:, :4]
             )
-    files = ["pictures/1.png", "pictures/0.png"]
-    masked = in_process(
-        trained, "sample/complete.py", "--image", *files, "--mask", "all_known.png", "--num", 1, "--out", "same"
-    )
-    assert masked.returncode == 0, masked.stderr
-    for k in range(2):
-        assert (trained / f"same/{k}-0.png").read_bytes() == (trained / f"pictures/{k}.png").read_bytes()
 
 
 def test_the_pictures_of_a_folder_are_those_that_training_finds(trained: Path) -> None:
@@ -65,7 +58,7 @@ def test_the_pictures_of_a_folder_are_those_that_training_finds(trained: Path) -
     [
         ("L", ["--box", "2,3,4,5"], ["more shades"]),
         ("I;16", ["--known-cols", 3], ["more shades"]),
-        ("1", ["--known-rows", 0], ["2 shades and the model 17 levels", "nothing is known"]),
+        ("1", ["--known-rows", 0], ["nothing is known", "2 completions are L, since 1 lacks what was drawn"]),
         ("LA", ["--alpha"], ["more shades"]),
     ],
 )
@@ -83,8 +76,8 @@ def test_completions_keep_the_files_own_values(trained: Path, mode: str, flags: 
         case "1":
             values = values > 2**15
         case "LA":
-            values = np.stack([values, random.choice([0, 90, 130, 255], (8, 8))], axis=2).astype(np.uint8)
-            known = values[:, :, 1] >= 128
+            values = np.stack([values, random.choice([0, 130, 239, 255], (8, 8))], axis=2).astype(np.uint8)
+            known = values[:, :, 1] >= 240
     save_png(Image.fromarray(values), trained / "own" / "a.png")
     arguments = ["--image", "own/a.png", *flags, "--num", 2, "--particles", 3, "--out", f"filled-{flags[0]}"]
     done = in_process(trained, "sample/complete.py", *arguments)
@@ -92,10 +85,10 @@ def test_completions_keep_the_files_own_values(trained: Path, mode: str, flags: 
     lines = done.stdout.splitlines()[:-1]
     assert len(lines) == len(notes)
     assert all(note in line for note, line in zip(notes, lines, strict=True))
-    levels = np.arange(17) * (65535 if mode == "I;16" else 1 if mode == "1" else 255) / 16
+    levels = np.arange(17) * (65535 if mode == "I;16" else 255) / 16
     for n in range(2):
         with Image.open(trained / f"filled-{flags[0]}" / f"a-{n}.png") as picture:
-            assert (picture.mode, picture.size) == (mode, (8, 8))
+            assert (picture.mode, picture.size) == ("L" if mode == "1" else mode, (8, 8))
             filled = np.array(picture)
         assert np.array_equal(filled[known], values[known])
         assert not np.array_equal(filled, values)
@@ -114,3 +107,141 @@ def test_tile_maps_are_completed(tiles: Path) -> None:
     for n in range(2):
         completed = read_image(tiles / f"completed/map-{n}.png", TILES)
         assert torch.equal(completed[:, :3].long(), image[:, :3])
+
+
+def test_what_paint_programs_save_is_completed_by_a_gray_model(trained: Path) -> None:
+    folder, digit = trained / "paint", np.full((8, 8), 0, np.uint8)
+    folder.mkdir()
+    digit[1:7, 3:5] = 255
+    picture = Image.fromarray(digit)
+    for name, mode in (("rgb.png", "RGB"), ("palette.png", "P"), ("bits.png", "1"), ("photo.jpg", "RGB")):
+        picture.convert(mode).save(folder / f"{mode}-{name}")
+    hole = np.dstack([digit, digit, digit, np.full_like(digit, 255)])
+    hole[4:, :, 3] = 0
+    Image.fromarray(hole).convert("CMYK").save(folder / "CMYK-cmyk.jpg")
+    (folder / "._rgb.png").write_bytes(b"no picture")
+    done = in_process(
+        trained, "sample/complete.py", "--image", "paint", "--known-rows", 4, "--num", 1, "--out", "painted"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "CMYK-cmyk.jpg: it is of mode CMYK, and its completions are RGB" in done.stdout
+    modes = {}
+    for path in sorted((trained / "painted").glob("*-0.png")):
+        with Image.open(path) as filled:
+            modes[path.stem.partition("-")[0]] = filled.mode
+            if path.stem not in ("RGB-photo-0", "CMYK-cmyk-0"):
+                assert np.array_equal(np.array(filled.convert("L"))[:4], digit[:4])
+    assert modes.keys() == {"RGB", "P", "1", "CMYK"}
+    assert (modes["RGB"], modes["CMYK"]) == ("RGB", "RGB")
+
+    Image.fromarray(hole).save(trained / "hole.png")
+    done = in_process(trained, "sample/complete.py", "--image", "hole.png", "--alpha", "--num", 2, "--out", "hole")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    for n in range(2):
+        with Image.open(trained / f"hole/hole-{n}.png") as picture:
+            assert picture.mode == "RGBA"
+            filled = np.array(picture)
+        assert np.array_equal(filled[:4], hole[:4])
+        assert (filled[4:, :, :3] == filled[4:, :, :1]).all()
+        assert (filled[4:, :, 3] == 255).all()
+
+
+@pytest.fixture
+def marked(trained: Path, tmp_path: Path) -> Path:
+    """A folder of two pictures, and one of masks whose upper halves are black in one and transparent in the other."""
+    for k, mode in enumerate(("L", "LA")):
+        mask = Image.new(mode, (8, 8), (255,) * len(mode))
+        mask.paste((0,) * len(mode), (0, 0, 8, 4))
+        save_png(mask, tmp_path / f"masks/{k}.png")
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        (tmp_path / f"pictures/{k}.png").write_bytes((trained / f"pictures/{k}.png").read_bytes())
+    return tmp_path
+
+
+def complete(trained: Path, folder: Path, *flags: object) -> Outcome:
+    checkpoint = ["--checkpoint", trained / "runs/digits", "--num", 1, "--seed", 5, "--out", "done"]
+    return in_process(folder, "sample/complete.py", "--image", "pictures", *checkpoint, *flags)
+
+
+def changed(folder: Path) -> np.ndarray:
+    """Tells of each row whether a completion has other values there than its picture."""
+    images = [
+        [read_image(folder / name.format(k), PixelFormat()) for k in range(2)]
+        for name in ("done/{}-0.png", "pictures/{}.png")
+    ]
+    completed, own = map(torch.stack, images)
+    return (completed != own).any(dim=3).any(dim=0)[0].numpy()
+
+
+def test_a_folder_of_masks(trained: Path, marked: Path) -> None:
+    save_png(Image.new("L", (8, 8)), marked / "masks/other.png")
+    done = complete(trained, marked, "--mask", "masks", "--particles", 2)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:-1] == [
+        "masks in masks that are of none of the pictures: other.png",
+        "masks (1 of 2 masks): what is not white is drawn (another --mask-unknown changes that): 32 of 64 pixels",
+        "masks (1 of 2 masks): what is not opaque is drawn (another --mask-unknown changes that): 32 of 64 pixels",
+    ]
+    assert changed(marked)[:4].any()
+    assert not changed(marked)[4:].any()
+    (marked / "masks/1.png").unlink()
+    done = complete(trained, marked, "--mask", "masks")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: masks has no mask of the same name for 1.png; masks in masks that are")
+
+
+def test_a_mask_may_say_what_is_unknown_otherwise_and_be_grown(trained: Path, marked: Path) -> None:
+    done = complete(trained, marked, "--mask", "masks/0.png", "--mask-unknown", "white", "--grow", 1)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:-1] == ["masks/0.png: what is not black is drawn: 32 of 64 pixels"]
+    assert not changed(marked)[:3].any()
+    assert changed(marked)[3]
+
+
+def test_known_pixels_without_influence_are_counted(trained: Path, marked: Path) -> None:
+    line = (
+        "64 of 64 known pixels come after unknown ones in raster order and have no influence on those; "
+        "with --particles 16 they have"
+    )
+    assert line in complete(trained, marked, "--mask", "masks/0.png").stdout.splitlines()
+    assert "--particles" not in complete(trained, marked, "--mask", "masks/0.png", "--particles", 2).stdout
+    assert "--particles" not in complete(trained, marked, "--known-rows", 4).stdout
+
+
+def test_an_rgba_model_draws_transparency(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = ModelConfig(PixelFormat(4, 2), hidden=4, blocks=("diagonal",))
+    PixelRNN(config).save_pretrained(tmp_path / "runs/sprites/checkpoint")
+    sprite = np.zeros((6, 6, 4), np.uint8)
+    sprite[1:5, 1:5] = (255, 0, 0, 255)
+    save_png(Image.fromarray(sprite), tmp_path / "a.png")
+    done = in_process(tmp_path, "sample/complete.py", "--image", "a.png", "--alpha", "--out", "done")
+    assert done.returncode == 0, done.stderr
+    assert "what is transparent on purpose is drawn anew" in done.stdout
+    alphas = set()
+    for path in (tmp_path / "done").glob("a-*.png"):
+        with Image.open(path) as picture:
+            filled = np.array(picture)
+        assert np.array_equal(filled[1:5, 1:5], sprite[1:5, 1:5])
+        alphas |= set(filled[..., 3].flatten().tolist())
+    assert alphas == {0, 255}
+
+
+def test_masks_of_text_and_grown_marks(tiles: Path) -> None:
+    (tiles / "marked").mkdir()
+    (tiles / "marked/a.txt").write_text("#####\n##?##\n#####\n")
+    arguments = ["sample/complete.py", "--image", "marked/a.txt", "--num", 1, "--particles", 2, "--out", "grown"]
+    done = in_process(tiles, *arguments, "--grow", 1)
+    assert done.returncode == 0, done.stderr
+    rows = (tiles / "grown/a-0.txt").read_text().splitlines()
+    assert {row[side] for row in rows for side in (0, 4)} == {"#"}
+    assert "".join(row[1:4] for row in rows) != "#" * 9
+    (tiles / "marks").mkdir()
+    (tiles / "marks/a.txt").write_text("-----\n-----\n????-\n")
+    (tiles / "marked/a.txt").write_text("#-#-#\n" * 3)
+    done = in_process(tiles, *arguments, "--mask", "marks")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "marks (1 of 1 masks): what is marked is drawn: 4 of 15 pixels"
+    assert (tiles / "grown/a-0.txt").read_text().splitlines()[:2] == ["#-#-#"] * 2

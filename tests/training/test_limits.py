@@ -37,7 +37,15 @@ def test_the_learning_rate_follows_steps_or_the_clock() -> None:
     by_steps = dataclasses.replace(BY_THE_CLOCK, steps=12, minutes=None)
     for step, seconds, expected in ((0, 0, 0.25), (3, 0, 1.0), (8, 10**6, 0.5), (12, 0, 0.0)):
         assert learning_rate(by_steps, step, seconds) == pytest.approx(expected)
-    for step, seconds, expected in ((0, 0, 0.25), (3, 599, 1.0), (4, 0, 1.0), (8, 300, 0.5), (10**6, 600, 0.0)):
+    for step, seconds, expected in (
+        (0, 0, 0.25),
+        (3, 0, 1.0),
+        (3, 300, 0.5),
+        (3, 600, 0.0),
+        (4, 0, 1.0),
+        (8, 300, 0.5),
+        (10**6, 600, 0.0),
+    ):
         assert learning_rate(BY_THE_CLOCK, step, seconds) == pytest.approx(expected)
 
 
