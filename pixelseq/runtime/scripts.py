@@ -51,11 +51,13 @@ def parse_flags(kind: type[T], arguments: list[str], default: T | None = None, a
     """
     import tyro
 
+    from pixelseq.runtime.help_texts import FLOWING  # here: it takes tyro
+
     complaints = io.StringIO()
     given = tyro.MISSING_NONPROP if default is None else default
     try:
         with redirect_stderr(complaints):
-            return _with_home(tyro.cli(kind, args=arguments, default=given, description=about))
+            return _with_home(tyro.cli(kind, args=arguments, default=given, description=about, registry=FLOWING))
     finally:
         sys.stderr.write(as_flags(complaints.getvalue()))
 

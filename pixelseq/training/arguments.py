@@ -5,20 +5,13 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import tyro
-
-from pixelseq.data.options import DataOptions
 from pixelseq.model.checkpoint import CHECKPOINT, RUNS
-from pixelseq.pixel_format import PixelFormat
-from pixelseq.runtime.scripts import parse_flags
 from pixelseq.training.config import TrainConfig
+from pixelseq.training.flags import parse_config
 from pixelseq.training.limits import LIMITS
 from pixelseq.training.presets import PRESETS
 from pixelseq.training.saved_state import STATES, has_states
 from pixelseq.training.settings import check_agreement, read_settings
-
-tyro.conf.configure(tyro.conf.OmitArgPrefixes)(DataOptions)  # --data, not --images.data
-tyro.conf.configure(tyro.conf.Suppress)(PixelFormat)  # the data decide it, so no flag does
 
 
 def parse_arguments(arguments: list[str], about: str) -> tuple[str, TrainConfig, Path]:
@@ -35,7 +28,7 @@ def parse_arguments(arguments: list[str], about: str) -> tuple[str, TrainConfig,
     preset = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "digits"
     if preset not in PRESETS:
         raise ValueError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
-    config = parse_flags(TrainConfig, arguments, PRESETS[preset], about)
+    config = parse_config(arguments, PRESETS[preset], about)
     folder = config.out or RUNS / preset
     try:
         begun = read_settings(folder)
@@ -51,7 +44,7 @@ def parse_arguments(arguments: list[str], about: str) -> tuple[str, TrainConfig,
     if begun_preset != preset:
         raise ValueError(f"{folder} holds a run of preset {begun_preset}, not {preset}; choose another with `out`")
     # Flags that are not given again count as they did before. Until its first state a run can be begun otherwise.
-    config = parse_flags(TrainConfig, arguments, begun_config)
+    config = parse_config(arguments, begun_config)
     if gives(arguments, "steps"):
         config = dataclasses.replace(config, epochs=None)
     if has_states(folder / STATES):
