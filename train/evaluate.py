@@ -1,7 +1,8 @@
 """Evaluates a trained model: exact nats per image and bits/dim of a data set, with their standard errors.
 
-    accelerate launch train/evaluate.py --checkpoint runs/digits
-    accelerate launch train/evaluate.py --checkpoint runs/digits --data my/digits --per-image scores.csv
+    python train/evaluate.py --checkpoint runs/digits
+    python train/evaluate.py --checkpoint runs/digits --data my/digits --per-image scores.csv
+    accelerate launch --multi_gpu --num_processes N train/evaluate.py --checkpoint runs/digits
 
 The last line is JSON; it is the same on any number of processes.
 """

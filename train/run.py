@@ -1,7 +1,8 @@
 """Trains a PixelRNN; the same command goes on with a run that was stopped.
 
-    accelerate launch train/run.py [PRESET] [--flags]
-    accelerate launch train/run.py --data my/pictures --crop 32x32 --flip
+    python train/run.py [PRESET] [--flags]
+    python train/run.py --data my/pictures --crop 32x32 --flip
+    accelerate launch --multi_gpu --num_processes N train/run.py [PRESET] [--flags]
 
 Presets: PRESETS. The last line printed is JSON; everything else is in runs/PRESET.
 """
