@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import shutil
 import time
@@ -61,17 +62,16 @@ def atomic_folder(folder: Path, replace: bool = True) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes the unfinished files that a killed process has left in `folder`.
+    """Removes the unfinished files that a killed process has left in `folder`, and no file of any other name.
 
     A folder that was moved aside for a new one is moved back, unless the new one is already in its place.
     """
-    for path in folder.glob(".*.old"):
-        replaced = folder / path.name.removeprefix(".").rsplit(".", 2)[0]
-        if replaced.exists():
+    for path, name in _found_beside(folder, "old"):
+        if (folder / name).exists():
             shutil.rmtree(path)
         else:
-            path.rename(replaced)
-    for path in folder.glob(".*.tmp"):
+            path.rename(folder / name)
+    for path, _ in _found_beside(folder, "tmp"):
         if path.is_dir():
             shutil.rmtree(path)
         else:
@@ -99,7 +99,7 @@ def remove_abandoned(folder: Path) -> None:
     """
     from filelock import FileLock
 
-    for path in folder.glob(".*.tmp"):
+    for path, _ in _found_beside(folder, "tmp"):
         with suppress(OSError, NotImplementedError):  # in use, gone meanwhile, or without locks
             if path.stat().st_mtime < time.time() - 60:
                 with FileLock(path / LOCK, timeout=0):
@@ -140,3 +140,9 @@ def _to_disk(file: Path) -> None:
 
 def _beside(path: Path, role: str) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.{role}")
+
+
+def _found_beside(folder: Path, role: str) -> list[tuple[Path, str]]:
+    """Finds the paths of a role in a folder that `_beside` has named; gives the name that each stands for, too."""
+    names = re.compile(rf"\.(.+)\.[0-9a-f]{{8}}\.{role}")
+    return [(path, match[1]) for path in folder.glob(f".*.{role}") if (match := names.fullmatch(path.name))]

@@ -128,7 +128,7 @@ def test_options_that_change_what_is_decoded_count(
 
 def test_leftovers_of_stopped_decodings_go_and_work_in_progress_stays(tmp_path: Path) -> None:
     cache = Path(datasets.config.HF_DATASETS_CACHE) / "pixelseq"
-    stopped, young, working = (cache / f".{'0' * 32}.{name}.tmp" for name in ("aa", "bb", "cc"))
+    stopped, young, working = (cache / f".{'0' * 32}.{name}.tmp" for name in ("a" * 8, "b" * 8, "c" * 8))
     for folder in (stopped, young, working):
         (folder / "train").mkdir(parents=True)
         (folder / LOCK).touch()

@@ -9,20 +9,30 @@ from pathlib import Path
 
 import pytest
 
-from pixelseq.runtime.files import atomic_folder, locked, remove_leftovers
+from pixelseq.runtime.files import atomic_folder, locked, remove_abandoned, remove_leftovers
 
 
 def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
-    (tmp_path / ".step_1.ab.tmp").mkdir()
-    (tmp_path / ".step_1.ab.tmp/part").write_text("")
-    (tmp_path / ".metrics.jsonl.cd.tmp").write_text("")
+    (tmp_path / ".step_1.0123abcd.tmp").mkdir()
+    (tmp_path / ".step_1.0123abcd.tmp/part").write_text("")
+    (tmp_path / ".metrics.jsonl.4567ef89.tmp").write_text("")
     (tmp_path / "kept").write_text("")
-    for name in (".moved.ef.old", ".replaced.ef.old", "replaced"):
+    for name in (".moved.89abcdef.old", ".replaced.89abcdef.old", "replaced"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "from").write_text(name)
     remove_leftovers(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "moved", "replaced"]
     assert (tmp_path / "replaced/from").read_text() == "replaced"
+
+
+def test_files_of_the_user_stay(tmp_path: Path) -> None:
+    names = {".notes.tmp", ".bashrc.old", "config.bak", ".a.ab.tmp", ".b.0123abcg.old", "c.0123abcd.tmp"}
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / ".cache.tmp").mkdir()
+    remove_leftovers(tmp_path)
+    remove_abandoned(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*names, ".cache.tmp"}
 
 
 def test_a_folder_that_another_process_has_written_meanwhile_stays(tmp_path: Path) -> None:
