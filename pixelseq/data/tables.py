@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pixelseq.data.options import DataOptions
+from pixelseq.data.row_files import RowFiles
 from pixelseq.data.splits import ALL
 from pixelseq.imaging.text import TextMap, text_lines
+from pixelseq.runtime.codec import read_object
 
 if TYPE_CHECKING:
     import datasets
@@ -72,6 +74,8 @@ class Columns:
     """Whether the images are encoded pictures rather than grids."""
     label: str | None
     class_names: tuple[str, ...]
+    files: RowFiles
+    """The files that rows may name."""
     text: bool = False
     """Whether the images are text maps."""
     in_bytes: bool = False
@@ -112,9 +116,19 @@ def load_saved(folder: Path) -> Mapping[str, datasets.Dataset]:
     """
     import datasets
 
+    _check_saved(folder)
     with _one_line(str(folder)):
         loaded = datasets.load_from_disk(folder)
     return {str(loaded.split or ALL): loaded} if isinstance(loaded, datasets.Dataset) else loaded
+
+
+def _check_saved(folder: Path) -> None:
+    """Raises ValueError where a folder of save_to_disk names files outside itself."""
+    for state in folder.rglob("state.json"):
+        listed = read_object(state.read_text(encoding="utf-8"), str(state)).get("_data_files")
+        names = [entry.get("filename") for entry in listed or [] if isinstance(entry, dict)]
+        if foreign := [name for name in names if not isinstance(name, str) or Path(name).name != name]:
+            raise ValueError(f"{state} names the file {foreign[0]}; expected files that lie beside it")
 
 
 def load_hub(name: str, streaming: bool = False) -> tuple[Any, str]:
@@ -219,7 +233,7 @@ def stream_rows(rows: datasets.IterableDataset, columns: Columns, name: str) -> 
         name: the name of the stream, for messages.
     """
     for k, values in enumerate(rows):
-        yield Row(number_name(name, "row", k), row_content(values[columns.image]), 0)
+        yield Row(number_name(name, "row", k), row_content(values[columns.image], columns.files), 0)
 
 
 def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
@@ -254,23 +268,33 @@ def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
     if kind is not None and "int" not in getattr(kind, "dtype", ""):
         raise ValueError(f"column {label} holds {_describe(kind)}; expected class labels or whole numbers")
     names = tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else ()
-    return Columns(image, pictures, label, names, text, grid == "uint8")
+    return Columns(image, pictures, label, names, _row_files(options), text, grid == "uint8")
 
 
-def row_content(value: Any) -> bytes | Path | list:
-    """Gives the encoded picture or the grid in an undecoded value of a column; None gives no bytes, so no picture."""
+def _row_files(options: DataOptions) -> RowFiles:
+    """Gives the files that rows may name: those below the data's folder, or for a set of the hub those that it has."""
+    import datasets
+    from huggingface_hub import constants
+
+    if options.path.exists():
+        return RowFiles((options.path if options.path.is_dir() else options.path.parent,))
+    caches = datasets.config.HF_DATASETS_CACHE, datasets.config.DOWNLOADED_DATASETS_PATH, constants.HF_HUB_CACHE
+    return RowFiles(tuple(map(Path, caches)), hub=True)
+
+
+def row_content(value: Any, files: RowFiles) -> bytes | Path | list:
+    """Gives the encoded picture or the grid in an undecoded value of a column; None gives no bytes, so no picture.
+
+    Raises:
+        ValueError: it names a file that rows may not name.
+    """
     if value is None:
         return b""
     if not isinstance(value, dict):
         return value
     if value["bytes"] is not None:
         return value["bytes"]
-    if "://" not in value["path"]:
-        return Path(value["path"])
-    import fsspec
-
-    with fsspec.open(value["path"], "rb") as file:  # a file of the hub that a stream refers to
-        return file.read()
+    return files.read(value["path"])
 
 
 def _table(split: datasets.Dataset, name: str, options: DataOptions) -> Table:
@@ -309,7 +333,7 @@ def _rows(batches: Callable[[], Iterator[Mapping[str, list]]], columns: Columns,
         images = batch[columns.image]
         labels = batch[columns.label] if columns.label else repeat(0, len(images))
         for value, label in zip(images, labels, strict=True):
-            content = _text_map(value) if columns.text else row_content(value)
+            content = _text_map(value) if columns.text else row_content(value, columns.files)
             yield Row(number_name(name, "row", next(number)), content, -1 if label is None else label)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import fsspec
 import numpy as np
 import pytest
 import torch
@@ -17,7 +16,6 @@ from PIL import Image
 from torch import Tensor
 
 from pixelseq.data import DataOptions, Dataset, Images, load
-from pixelseq.data.tables import row_content
 
 SHADES = range(0, 250, 25)
 
@@ -207,9 +205,6 @@ def test_pictures_are_found_beside_boxes_and_embeddings_and_in_plain_bytes(tmp_p
     table.to_parquet(tmp_path / "all.parquet")
     assert shades(everything(load(str(tmp_path / "all.parquet")))) == [9, 9, 9]
     assert shades(everything(load(DataOptions(str(tmp_path / "all.parquet"), image_column="raw")))) == [7, 7, 7]
-    with fsspec.open("memory://a.png", "wb") as file:
-        file.write(content)
-    assert row_content({"bytes": None, "path": "memory://a.png"}) == content
 
 
 def test_saved_data_sets_and_arrow_and_json(tmp_path: Path) -> None:
