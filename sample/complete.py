@@ -21,6 +21,7 @@ from torch import Tensor
 
 from pixelseq import PixelFormat, PixelRNN, SamplingOptions, complete
 from pixelseq.data.files import files_below, is_picture, pictures_in
+from pixelseq.data.options import parse_range
 from pixelseq.data.texts import find_maps
 from pixelseq.imaging.masks import (
     RULES,
@@ -43,7 +44,7 @@ from pixelseq.imaging.read import MAX_PIXELS, SUFFIXES
 from pixelseq.imaging.text import TEXT, check_text, save_text, to_text
 from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
-from pixelseq.runtime.scripts import check_out, is_one_file, one_line_errors, parse_flags, set_up_torch
+from pixelseq.runtime.scripts import as_flags, check_out, is_one_file, one_line_errors, parse_flags, set_up_torch
 
 AT_ONCE = 256
 """The most particles that are walked together, unless one completion has more."""
@@ -89,6 +90,8 @@ class Arguments:
     """How levels are drawn."""
     format: Literal["png", "npy", "txt"] | None = None
     """Of the files in a folder: pictures, integer levels or text; by default what the images are, pictures or text."""
+    range: str | None = None
+    """LOW,HIGH: the values that are black and white in pictures of more than 8 bits; by default those of training."""
     max_pixels: int = MAX_PIXELS
     """The most pixels of a picture that is read."""
     tileset: Path | None = None
@@ -108,11 +111,15 @@ def run(arguments: Arguments) -> None:
     check_out(arguments.out, TEXT if arguments.out.suffix == TEXT else ".png")
     if is_one_file(arguments.out) and arguments.format not in (None, arguments.out.suffix[1:]):
         raise ValueError(f"`format` is {arguments.format}, of the files in a folder; `out` is {arguments.out}")
+    if arguments.max_pixels < 1:
+        raise ValueError(f"`max_pixels` is {arguments.max_pixels}; it must be at least 1")
     paths = pictures_of(arguments)
     known = known_part(arguments, paths)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(set_up_torch())
     pixel_format = model.config.pixel_format
     made = model.trained_on.preprocessing if model.trained_on else Preprocessing()
+    if arguments.range is not None:
+        made = replace(made, value_range=parse_range(arguments.range))
     if TEXT in (f".{arguments.format}", arguments.out.suffix):
         check_text(pixel_format)
     tiles = None if arguments.tileset is None else read_tileset(arguments.tileset, pixel_format)
@@ -122,11 +129,15 @@ def run(arguments: Arguments) -> None:
             maps = read_partial_text(path, pixel_format, None)
             pictures += [replace(one, known=grown(one.known, arguments.grow)) for one in maps]
         elif path.suffix.lower() == TEXT:
+            if arguments.alpha:
+                raise ValueError(f"`alpha` is for pictures; {path} is text")
             pictures += read_partial_text(path, pixel_format, partial(known, path))
         else:
             pictures.append(read_partial(path, pixel_format, partial(known, path), made, arguments.max_pixels))
     if not is_one_file(arguments.out) and len({picture.path.stem for picture in pictures}) < len(pictures):
-        raise ValueError("two images have one name, so their completions would too; complete them one by one")
+        stems = Counter(picture.path.stem for picture in pictures)
+        alike = [str(picture.path) for picture in pictures if stems[picture.path.stem] > 1]
+        raise ValueError(f"completions are named after images, and these have one name: {', '.join(alike[:5])}")
     check_known(pictures, arguments)
     if model.trained_on is not None:
         sizes = {tuple(picture.known.shape): picture.path for picture in reversed(pictures)}
@@ -152,10 +163,15 @@ def check_known(pictures: list[PartialPicture | PartialText], arguments: Argumen
     for picture in pictures:
         if picture.known.all():
             raise ValueError(f"{picture.path}: nothing of it is unknown, so there is nothing to draw")
-        if picture.note:
-            print(picture.note)
         if not picture.known.any():
             print(f"nothing is known of {picture.path}: its completions are samples")
+    notes: dict[str, list[Path]] = {}
+    for picture in pictures:
+        if picture.note:
+            notes.setdefault(picture.note, []).append(picture.path)
+    for note, paths in notes.items():
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        print(f"{paths[0]}{more}: {as_flags(note)}")
     late = sum(known_after_unknown(picture.known) for picture in pictures)
     if late and arguments.particles == 1:
         known = sum(int(picture.known.sum()) for picture in pictures)
@@ -265,7 +281,7 @@ def known_part(arguments: Arguments, paths: list[Path]) -> Known | None:
     if (box := arguments.box) is not None:
         ways["`box`"] = lambda _, picture: outside_box(box, picture.height, picture.width)
     if arguments.mask is not None:
-        masks = read_masks(arguments.mask, arguments.mask_unknown, paths)
+        masks = read_masks(arguments.mask, arguments.mask_unknown, paths, arguments.max_pixels)
         ways["`mask`"] = lambda path, picture: mask_of_size(masks[path], picture.height, picture.width)
     elif arguments.mask_unknown is not None:
         raise ValueError(f"`mask_unknown` is {arguments.mask_unknown}, of masks; name a `mask`")
@@ -281,7 +297,7 @@ def known_part(arguments: Arguments, paths: list[Path]) -> Known | None:
     return lambda path, picture: grown(way(path, picture), arguments.grow)
 
 
-def read_masks(mask: Path, mark: Mark | None, paths: list[Path]) -> dict[Path, Tensor]:
+def read_masks(mask: Path, mark: Mark | None, paths: list[Path], max_pixels: int) -> dict[Path, Tensor]:
     """Reads the mask [H, W] of each picture, all of one file or each of one in a folder, and says how."""
     files, note = dict.fromkeys(paths, mask), None
     if mask.is_dir():
@@ -295,7 +311,7 @@ def read_masks(mask: Path, mark: Mark | None, paths: list[Path]) -> dict[Path, T
         if file.suffix.lower() == TEXT:
             known[file], rules[file] = read_text_mask(file), "what is marked is drawn"
         else:
-            known[file], found = read_mask(file, mark)
+            known[file], found = read_mask(file, mark, max_pixels)
             rules[file] = RULES[found] + ("" if mark else " (another --mask-unknown changes that)")
     for rule in dict.fromkeys(rules.values()):
         alike = [known[file] for file in known if rules[file] == rule]

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import tyro
 
@@ -61,10 +61,10 @@ def main(arguments: list[str]) -> None:
         name = asked.checkpoint or newest()
         model, checkpoint = PixelRNN.from_pretrained(name), as_path(name)
         if not gives(arguments, "data"):
-            asked = parse_flags(Arguments, arguments, replace(asked, images=data_of_run(checkpoint)))
+            asked = parse_flags(Arguments, arguments, replace(asked, images=data_of_run(checkpoint, model)))
             evaluate(replace(asked, on=asked.on or "test"), model)
         else:
-            alike = prepared_alike(checkpoint, model)
+            alike = prepared_alike(model)
             evaluate(parse_flags(Arguments, arguments, replace(asked, images=alike)), model, alike)
 
 
@@ -78,7 +78,7 @@ def check_table(path: Path) -> None:
         raise ValueError(f"`per_image` is {path}, but nothing can be written in {folder}")
 
 
-def data_of_run(checkpoint: Path) -> DataOptions:
+def data_of_run(checkpoint: Path, model: PixelRNN) -> DataOptions:
     """Gives the data that the run of a checkpoint was trained on.
 
     Raises:
@@ -90,28 +90,22 @@ def data_of_run(checkpoint: Path) -> DataOptions:
     except ValueError as error:
         raise ValueError(f"{error}; name the data by `data`") from error
     if begun is None:
-        raise ValueError(f"{checkpoint} does not say what it was trained on; name the data by `data`")
+        known = model.trained_on
+        why = f"was trained on {known.data}" if known else "does not say what it was trained on"
+        raise ValueError(f"{checkpoint} {why}; name the data by `data`")
     return begun[1].images
 
 
-def prepared_alike(checkpoint: Path, model: PixelRNN) -> DataOptions:
-    """Gives options that make levels of other data as they were made of the data that a model was trained on.
-
-    Args:
-        checkpoint: the checkpoint of the model; where its run does not tell `channels`, other data keep their own.
-        model: the model.
-    """
-    try:
-        channels = data_of_run(checkpoint).channels
-    except ValueError:
-        channels = None
+def prepared_alike(model: PixelRNN) -> DataOptions:
+    """Gives options that make levels of other data as they were made of the data that a model was trained on."""
+    channels = model.config.pixel_format.channels
     made = Preprocessing() if model.trained_on is None else model.trained_on.preprocessing
     resize, crop = (None if size is None else f"{size[0]}x{size[1]}" for size in (made.resize, made.crop))
     return DataOptions(
         levels=model.config.pixel_format.levels,
         pixels=model.config.pixel_format.kind,
         binarize="stochastic" if made.binarize else None,
-        channels=channels,
+        channels=cast(Any, channels if channels in (1, 3, 4) else None),
         range=None if made.value_range is None else "{:.17g},{:.17g}".format(*made.value_range),
         resize=resize,
         crop=crop,

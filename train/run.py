@@ -46,6 +46,7 @@ from pixelseq.training.saved_state import STATES, has_states
 from pixelseq.training.settings import read_settings, write_settings
 from pixelseq.training.stages import (
     freeze_encoder,
+    parts,
     stage_images,
     stage_model,
     stage_note,
@@ -102,28 +103,33 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
         )
     with accelerator.local_main_process_first():  # it decodes for all of its machine
         data = load(asked.images)
+    for note in data.notes if main_process else ():
+        print(f"{data.name}: {as_flags(note)}", file=sys.stderr)
     if asked.stage_split:
         if not isinstance(data.train, Images):
             raise ValueError("--stage-split needs images that are at hand; leave --streaming off")
         data = dataclasses.replace(data, train=stage_images(data.train, asked.stage))
     config = fit_to_data(asked, data)
     check_pictures(data.pixel_format)
-    model = build_model(config, folder)
+    model, begun_with = build_model(config, folder)
     if isinstance(data.train, Images):
         check_memory(config, model, data.train, accelerator.device, accelerator.num_processes)
     with locked(folder / LOCK) if main_process else nullcontext():
         if main_process:
-            for note in data.notes:
-                print(f"{data.name}: {as_flags(note)}", file=sys.stderr)
+            if begun_with is not None:
+                print(begun_with, file=sys.stderr)
             remove_leftovers(folder)
             remove_leftovers(folder / STATES)
         if config.track:
             accelerator.init_trackers("pixelseq")
+        optimizer = build_optimizer(config.optimizer, model.parameters(), config.learning_rate, config.weight_decay)
+        state = RunState(accelerator, model, optimizer, config.ema_decay, config.compile)
+        state.resume(folder / STATES, data)
         if main_process:  # once nothing else can be amiss
             (folder / RESULT).unlink(missing_ok=True)  # it will not be the result of what is asked for now
             write_settings(folder, preset, dataclasses.replace(asked, out=None))
         accelerator.wait_for_everyone()
-        progress, stopped_by = train(config, model, data, folder, accelerator)
+        progress, stopped_by = train(config, state, data, folder)
         if stopped_by is None:
             finish(config, data, folder, accelerator, progress)
         elif main_process:
@@ -143,41 +149,35 @@ def fit_to_data(config: TrainConfig, data: Dataset) -> TrainConfig:
     return dataclasses.replace(config, model=model, steps=steps)
 
 
-def build_model(config: TrainConfig, folder: Path) -> PixelRNN:
-    """Builds the model as the run's first step finds it."""
+def build_model(config: TrainConfig, folder: Path) -> tuple[PixelRNN, str | None]:
+    """Builds the model as the run's first step finds it; says what it has of another one, too."""
     torch.manual_seed(config.seed)
-    model = stage_model(config.model, config.stage)
+    model, note = stage_model(config.model, config.stage), None
     if config.init_from is not None and not has_states(folder / STATES):
         if config.stage == "joint":
             note, taken = take_fitting(model, config.init_from)
-            if config.freeze_encoder and "encoder" not in taken:
-                raise ValueError(f"--freeze-encoder keeps an encoder that was not {note}")
-            if os.environ.get("RANK", "0") == "0":
-                print(note, file=sys.stderr)
+            if config.freeze_encoder and (lacking := {"pixels", "encoder"} & parts(model) - set(taken)):
+                names = " and ".join(sorted(lacking))
+                raise ValueError(f"--freeze-encoder would keep {names} as nobody has trained them; {note}")
         else:
             start_from(model, config.init_from)
     if config.freeze_encoder:
         freeze_encoder(model)
-    return model
+    return model, note
 
 
-def train(
-    config: TrainConfig, model: PixelRNN, data: Dataset, folder: Path, accelerator: Accelerator
-) -> tuple[Progress, str | None]:
+def train(config: TrainConfig, state: RunState, data: Dataset, folder: Path) -> tuple[Progress, str | None]:
     """Trains, leaving the best averaged weights in the run's checkpoint, and states to go on from.
 
     Returns:
         How far it came, and the name of the signal that stopped it.
     """
+    accelerator, progress = state.accelerator, state.progress
     rank, world, main_process = accelerator.process_index, accelerator.num_processes, accelerator.is_main_process
-    optimizer = build_optimizer(config.optimizer, model.parameters(), config.learning_rate, config.weight_decay)
-    state = RunState(accelerator, model, optimizer, config.ema_decay, config.compile)
-    state.resume(folder / STATES, data)
-    progress = state.progress
     if progress.end is not None:  # other limits may be asked for now
         progress.end = limit_reached(config, progress, progress.seconds)
     if main_process:
-        begun_as = stage_note(model, config.stage) if config.stage != "joint" else None
+        begun_as = stage_note(state.model, config.stage) if config.stage != "joint" else None
         ended = progress.end and f"the run has ended by {progress.end} after step {progress.step}; raise it to go on"
         for note in (begun_as, ended or plan_note(config, progress)):
             if note:
@@ -198,7 +198,7 @@ def train(
             # Several processes heed a signal together, one step later.
             interrupted = signalled > 0 or (world == 1 and signals.received is not None)
             rate = learning_rate(config, progress.step, seconds)
-            set_learning_rate(optimizer, rate)
+            set_learning_rate(state.plain_optimizer, rate)
             state.step(sums, float(accelerator.clip_grad_norm_(state.network.parameters(), config.clip_norm)))
             step = progress.step
             bar.total = expected_steps(config, step, seconds)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelseq.imaging.axes import channels_first, find_order
+from pixelseq.imaging.read import as_levels
 
 PIECE = 2**20
 """The most bytes that are asked of a file at once."""
@@ -97,8 +98,7 @@ class GridFile:
         array = open_npy(self.path)
         check_whole(array, str(self.path))
         with named(f"{self.path}, one image as each .npy of a folder"):
-            order = find_order(array.shape, channels)
-        return channels_first(array.whole(), order)
+            return as_levels(channels_first(array.whole(), find_order(array.shape, channels)))
 
 
 def ending(path: Path) -> str:

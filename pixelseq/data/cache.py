@@ -35,7 +35,7 @@ from pixelseq.imaging.read import as_levels, decode_grid
 from pixelseq.imaging.text import TextMap
 from pixelseq.runtime.files import atomic_folder, in_use, remove_abandoned
 
-FORMAT = 6
+FORMAT = 7
 """The version of the files; another number makes old ones stale."""
 VIEWED = frozenset({"data", "levels", "pixels", "binarize", "crop", "flip", "streaming"})
 """The options that decoding does not look at; another value of any other option asks for another decoding."""
@@ -71,6 +71,8 @@ class Facts:
     """The stamps of the files that rows of tables name."""
     notes: list[str] = field(default_factory=list)
     """What was decided of the pictures' depths and frames, one line per decision."""
+    white: float | None = None
+    """The value that is white in pictures of more than 8 bits, where they decide it."""
 
 
 def stores(source: Source, options: DataOptions) -> tuple[dict[str, Store], Facts]:
@@ -85,11 +87,17 @@ def stores(source: Source, options: DataOptions) -> tuple[dict[str, Store], Fact
 
 
 def _open_splits(source: Source, options: DataOptions) -> tuple[dict[str, Table], list[str]]:
-    found = with_legend(source.open(), source.legend)
+    found = source.open()
     splits, left_out = named_splits(found, options.split)
     notes = split_notes(splits, left_out, {name: table.count for name, table in found.items()})
-    tables = {split: joined([found[name] for name in names]) for split, names in splits.items()}
-    return tables, [*notes, *next(iter(tables.values())).notes]
+    used = {name: found[name] for names in splits.values() for name in names}
+    if len({(table.text, table.names_files) for table in used.values()}) > 1:
+        raise ValueError(f"{', '.join(used)} of {options.name} hold images of different kinds; choose one by `split`")
+    if len({table.class_names for table in used.values()}) > 1:
+        notes.append(f"no labels: the class names of {', '.join(used)} differ")
+        used = {name: replace(table, labelled=False, class_names=()) for name, table in used.items()}
+    tables = {split: joined([used[name] for name in names]) for split, names in splits.items()}
+    return with_legend(tables, source.legend), [*notes, *next(iter(tables.values())).notes]
 
 
 def kept(
@@ -153,8 +161,7 @@ def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Fac
             f"{len(facts.bad)}{of_all} images of {options.name} are bad; leave them out with `skip_bad`: {named}"
         )
     facts.splits = list(tables)
-    tally.check(options)
-    facts.notes = tally.notes(options)
+    facts.notes, facts.white = tally.notes(options), None if options.range else tally.white
     return facts
 
 
@@ -212,8 +219,7 @@ def _images(row: Row, in_bytes: bool, options: DataOptions, facts: Facts, tally:
 def _checked_grid(
     name: str, content: np.ndarray | list, options: DataOptions, facts: Facts, is_first: bool
 ) -> np.ndarray:
-    for flag in set(options.for_pictures) - {"channels"}:  # which tells how axes are to be read
-        raise ValueError(f"`{flag}` is for pictures; {options.data} holds integers, which are levels as they are")
+    options.check_grids()
     try:
         grid = as_levels(content) if isinstance(content, np.ndarray) else decode_grid(content, options.channels)
     except ValueError as error:

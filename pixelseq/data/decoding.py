@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixelseq.data.options import DataOptions
-from pixelseq.imaging.depth import SHADE_TOP, TOP
+from pixelseq.imaging.depth import MOST_DARK, SHADE_TOP, TOP
 from pixelseq.imaging.read import MAX_PIXELS, Decoded, Reading, decode_frames
-
-MOST_DARK = 2**14
-"""Where all values are below this, pictures of 16 bits hold fewer, and the user is told."""
 
 
 @dataclass
@@ -63,10 +60,10 @@ class Tally:
         """Tells whether whole numbers in 32 bits were taken for shades up to 255, but a larger one was met."""
         return options.range is None and self.largest.get(32, 0) > self.whole_top
 
-    def check(self, options: DataOptions) -> None:
-        """Raises ValueError where a range is given and no picture has more than 8 bits."""
-        if options.range is not None and self.pictures[8] and not self.values:
-            raise ValueError(f"`range` is for pictures of more than 8 bits; {options.name} has none")
+    @property
+    def white(self) -> float | None:
+        """What turned out to be white in a set of 32-bit pictures, if any; completion must take it for white, too."""
+        return float(self.whole_top) if self.pictures[32] and (not self.pictures[16] or self.whole_top == TOP) else None
 
     def notes(self, options: DataOptions) -> list[str]:
         """Gives what was decided for the user, one line per decision."""
@@ -82,8 +79,8 @@ class Tally:
     def _of_depths(self) -> Iterator[str]:
         for bits, largest in self.largest.items():
             found = f"pictures of {bits} bits ({self.pictures[bits]}) have values up to {largest}"
-            if bits == 32 and self.whole_top == SHADE_TOP:
-                yield f"{found}: 255 is white; give what is black and white by `range` if it is not"
+            if bits == 32:
+                yield f"{found}: {self.whole_top} is white; give what is black and white by `range` if it is not"
             elif largest < MOST_DARK:
                 white = 2 ** max(8, int(largest).bit_length()) - 1
                 yield f"{found} and are dark, for {TOP} is white; `range` 0,{white} makes {white} white"
@@ -92,5 +89,7 @@ class Tally:
         if self.outside:
             share = f"{100 * self.outside / self.values:.2g} %"
             yield f"`range` {value_range} makes {share} of the values black or white that are outside"
-        if self.pictures[8]:
+        if not self.values:
+            yield f"`range` {value_range} changes nothing: no picture has more than 8 bits"
+        elif self.pictures[8]:
             yield f"`range` leaves pictures of at most 8 bits ({self.pictures[8]}) as they are"

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from pixelseq.data import bundled, sources
-from pixelseq.data.cache import Facts, stores
+from pixelseq.data.cache import BAD_NAMED, Facts, stores
 from pixelseq.data.dataset import Dataset, SourceImages
 from pixelseq.data.options import DataOptions, parse_size
 from pixelseq.data.splits import cut, with_all_splits, with_training_images
@@ -38,6 +38,8 @@ class _Found:
     class_names: tuple[str, ...] = ()
     legend: str | None = None
     notes: tuple[str, ...] = ()
+    value_range: tuple[float, float] | None = None
+    """The values that turned out to be black and white, where the pictures decide."""
     train: Stream | None = None
     """The training images where they are streamed, instead of `splits["train"]`."""
 
@@ -71,7 +73,7 @@ def load(options: DataOptions | str, seed: int = 0, legend: str | None = None) -
         test=seen(found.splits["test"]),
         more_tests={name: seen(images) for name, images in found.more_tests.items()},
         class_names=found.class_names,
-        preprocessing=options.preprocessing,
+        preprocessing=replace(options.preprocessing, value_range=options.value_range or found.value_range),
         notes=(*found.notes, *notes, *large),
     )
 
@@ -105,11 +107,16 @@ def _find(options: DataOptions | str, legend: str | None) -> tuple[_Found, DataO
 def _bundled(options: DataOptions) -> tuple[_Found, DataOptions]:
     options.check_no_columns()
     options.check_no_shape()
+    if options.split is not None:
+        raise ValueError(f"`split` is {options.split!r}, but the splits of {options.name} are given")
     if options.bundled == "photos":
+        if options.range is not None:
+            raise ValueError(f"`range` is {options.range}, for pictures of more than 8 bits; photos has none")
         options = replace(options, crop=options.crop or DEFAULT_CROP)
         return _Found(_cut(bundled.photos(options), options), SHADES, SHADES), options
     for flag in options.for_pictures:
-        raise ValueError(f"`{flag}` is for pictures; {options.data} has 8 columns of {bundled.DIGIT_LEVELS} levels")
+        if flag != "channels" or options.channels != 1:
+            raise ValueError(f"`{flag}` is for pictures; {options.name} has 8 columns of {bundled.DIGIT_LEVELS} levels")
     splits, more = (bundled.digits(), {}) if options.bundled == "digits" else bundled.digit_columns()
     names = tuple("0123456789") if options.bundled == "digits" else ()
     return _Found(splits, bundled.DIGIT_LEVELS, bundled.DIGIT_LEVELS, more, names), options
@@ -122,7 +129,8 @@ def _decoded(options: DataOptions, legend: str | None) -> tuple[_Found, DataOpti
     notes, names = [*source.notes, *_notes(facts)], tuple(facts.class_names)
     if facts.pictures:
         levels = 2 if facts.bilevel else SHADES
-        return _Found(splits, levels, SHADES, class_names=names, notes=tuple(notes)), options
+        white = None if facts.white is None else (0.0, facts.white)
+        return _Found(splits, levels, SHADES, class_names=names, notes=tuple(notes), value_range=white), options
     characters = facts.legend or (source.legend.characters if source.legend else None)
     if facts.legend:
         _check_text_options(options, facts.legend)
@@ -131,9 +139,8 @@ def _decoded(options: DataOptions, legend: str | None) -> tuple[_Found, DataOpti
     shades = None
     if _are_shades(facts, options):
         shades = SHADES
-        notes.append(
-            f"8-bit integers up to {facts.largest} are shades 0 to 255, each the nearest of {options.levels} levels"
-        )
+        use = "that pixels are drawn by" if options.binarize else f"each the nearest of {options.levels} levels"
+        notes.append(f"8-bit integers up to {facts.largest} are shades 0 to 255, {use}")
     levels = max(2, facts.largest + 1, len(characters or ""))
     return _Found(splits, levels, shades, class_names=names, legend=characters, notes=tuple(notes)), options
 
@@ -141,7 +148,7 @@ def _decoded(options: DataOptions, legend: str | None) -> tuple[_Found, DataOpti
 def _check_text_options(options: DataOptions, legend: str) -> None:
     if options.binarize:
         raise ValueError(f"`binarize` draws pixels from their shades; {options.data} is text, which has none")
-    if options.channels is not None:
+    if options.channels not in (None, 1):
         raise ValueError(f"`channels` is {options.channels}; {options.data} is text, with one tile per pixel")
     if options.levels not in (None, len(legend)):
         raise ValueError(f"`levels` is {options.levels}; the text has {len(legend)} characters: {legend!r}")
@@ -177,14 +184,16 @@ def _are_shades(facts: Facts, options: DataOptions) -> bool:
 
     Integers within `levels` are levels as they are; smaller ones beyond `levels` are more likely tiles or tokens.
     """
-    beyond = options.levels is not None and facts.largest >= max(options.levels, SHADES // 2)
+    levels = 2 if options.binarize else options.levels
+    beyond = levels is not None and facts.largest >= max(levels, SHADES // 2)
     return beyond and facts.in_bytes and options.pixels == "ordinal"
 
 
 def _notes(facts: Facts) -> list[str]:
     notes = list(facts.split_notes)
     if facts.bad:
-        notes.append(f"left out {len(facts.bad)} bad images: {'; '.join(facts.bad)}")
+        named = "; ".join(facts.bad[:BAD_NAMED]) + ("; and others" if len(facts.bad) > BAD_NAMED else "")
+        notes.append(f"left out {len(facts.bad)} bad images: {named}")
     return [*notes, *facts.notes]
 
 

@@ -73,7 +73,7 @@ class DataOptions:
     def __post_init__(self) -> None:
         if (name := bundled_name(self.data, BUNDLED)) is not None:
             # What a run was begun with means the same when there is a path of that name later.
-            object.__setattr__(self, "data", names.BUNDLED + name)
+            object.__setattr__(self, "data", names.PREFIX + name)
         if self.levels is not None and not 2 <= self.levels <= 256:
             raise ValueError(f"`levels` is {self.levels}; it must be from 2 to 256")
         if self.channels not in (None, 1, 3, 4):
@@ -101,7 +101,7 @@ class DataOptions:
     @property
     def bundled(self) -> str | None:
         """The name of the bundled set, or None for other data."""
-        return self.data.removeprefix(names.BUNDLED) if self.data.startswith(names.BUNDLED) else None
+        return self.data.removeprefix(names.PREFIX) if self.data.startswith(names.PREFIX) else None
 
     @property
     def name(self) -> str:
@@ -148,6 +148,12 @@ class DataOptions:
         """Raises ValueError if a shape is given although the data has no rows of flattened images."""
         if self.shape is not None:
             raise ValueError(f"`shape` is {self.shape}, but {self.data} holds no arrays of flattened images")
+
+    def check_grids(self) -> None:
+        """Raises ValueError if options for pictures are given although the data are grids of levels."""
+        for flag in self.for_pictures:
+            if flag != "channels":  # which tells how axes are to be read
+                raise ValueError(f"`{flag}` is for pictures; the images of {self.name} are levels already")
 
     def check_no_columns(self) -> None:
         """Raises ValueError if columns are named although the data has none."""

@@ -71,6 +71,8 @@ def find(options: DataOptions, legend: str | None = None) -> Source:
         if not source.has_arrays:
             options.check_no_shape()
         return source
+    if any(mark in options.data for mark in "*?["):
+        raise ValueError(f"no data set {options.data!r}; give the folder of the files, whose other files are left out")
     if not is_hub_id(options.data):
         raise ValueError(
             f"no data set {options.data!r}; choose from {', '.join(BUNDLED)}, or give the path of a file or "

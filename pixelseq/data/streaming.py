@@ -73,6 +73,8 @@ class Stream:
             grid, levels = decode_grid(row.content, self.options.channels), self.options.levels
             if levels is not None and grid.max() >= levels:
                 raise ValueError(f"it has values up to {grid.max()}; `levels` {levels} allows 0 to {levels - 1}")
+            if self.channels and len(grid) != self.channels:
+                raise ValueError(f"it has {len(grid)} channels; the first image has {self.channels}")
             yield torch.from_numpy(grid), False
             return
         assert isinstance(row.content, bytes | Path)
@@ -140,6 +142,8 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
     columns = tables.find_columns(features, options)
     if columns.text:
         raise ValueError(f"`streaming` reads pictures and integer grids; column {columns.image} holds text")
+    if not columns.pictures:
+        options.check_grids()
     rows = {name: tables.undecoded(split, columns) for name, split in splits.items()}
     train = Stream(rows["train"], columns, options)
     seen = Tally()
@@ -167,7 +171,8 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
         facts.bilevel &= all(one for _, one in found)
         train = replace(train, held_out=train.held_out | {digest(image) for image in images})
         notes.append(f"no {split} images: {len(found)} of the first training images are held out")
-    notes += [f"among the first training images: {note}" for note in seen.notes(options)]
+    if "validation" not in given or "test" not in given:
+        notes += [f"among the first training images: {note}" for note in seen.notes(options)]
     return train, held_out, facts, notes
 
 

@@ -333,6 +333,11 @@ def _rows(batches: Callable[[], Iterator[Mapping[str, list]]], columns: Columns,
         images = batch[columns.image]
         labels = batch[columns.label] if columns.label else repeat(0, len(images))
         for value, label in zip(images, labels, strict=True):
+            if columns.text and isinstance(value, str) and "\n" not in value.strip():
+                raise ValueError(
+                    f"column {columns.image} holds texts of one line, such as {value[:40]!r}; expected maps of several "
+                    "lines, lists of lines, or pictures (bytes, or structs of bytes and path)"
+                )
             content = _text_map(value) if columns.text else row_content(value, columns.files)
             yield Row(number_name(name, "row", next(number)), content, -1 if label is None else label)
 

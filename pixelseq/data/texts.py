@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 
 from pixelseq.data import folders
-from pixelseq.data.splits import split_of
 from pixelseq.data.tables import Row, Table
 from pixelseq.imaging.legend import Legend, check_characters
 from pixelseq.imaging.text import TEXT, TextMap, read_maps
@@ -57,17 +56,9 @@ def find_maps(
 
 
 def of_files(folder: Path, files: list[Path], legend: Legend | None) -> dict[str, Table]:
-    """Gives the tables of text files, each of one or several maps.
-
-    Splits and classes are those of folders; where there are none, files that are all named for splits are the splits.
-    """
+    """Gives the tables of text files, each of one or several maps; splits and classes are as those of pictures."""
     tables = folders.of_pictures(folder, files)
     characters = legend.characters if legend else None
-    named = {split_of(file.stem) for file in files}
-    if len(tables) == 1 and len(named) > 1 and None not in named:
-        (table,) = tables.values()
-        rows = {split: partial(_rows, table, characters, split) for split in sorted(map(str, named))}
-        return {split: replace(table, count=None, rows=of_split, text=True) for split, of_split in rows.items()}
     return {
         split: replace(table, count=None, rows=partial(_rows, table, characters), text=True)
         for split, table in tables.items()
@@ -105,12 +96,10 @@ def legend_notes(characters: str, legend: Legend | None) -> list[str]:
     return notes
 
 
-def _rows(table: Table, legend: str | None, split: str | None = None) -> Iterator[Row]:
-    """Gives the maps of files; where a split is given, of those files that are named for it."""
+def _rows(table: Table, legend: str | None) -> Iterator[Row]:
+    """Gives the maps of files."""
     for row in table.rows():
         assert isinstance(row.content, Path)
-        if split is not None and split_of(row.content.stem) != split:
-            continue
         maps = read_maps(row.content, legend)
         for number, one in enumerate(maps or [TextMap(())], 1):
             yield row._replace(name=f"{row.name}, map {number}" if len(maps) > 1 else row.name, content=one)

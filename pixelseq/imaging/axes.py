@@ -44,10 +44,13 @@ def find_order(shape: Sequence[int], channels: int | None = None, orders: Sequen
         named = "1, 3 or 4" if channels is None else f"{channels}, as `channels` says,"
         raise ValueError(f"its shape is {list(shape)}; expected one of {expected}, with {named} for C")
     if len(found) > 1:
-        readings = " or ".join(_describe(order, shape) for order in found.values())
+        readings = dict.fromkeys(_describe(order, shape) for order in found.values())
+        orders = " or ".join(f"[{', '.join(order)}]" for order in found.values())
+        if len(readings) == 1:
+            raise ValueError(f"its shape is {list(shape)}, which can be {orders}: store its axes in another order")
         raise ValueError(
-            f"its shape is {list(shape)}, which can be {readings}: say which with `channels`, or store its axes in "
-            "another order"
+            f"its shape is {list(shape)}, which can be {' or '.join(readings)}: say which with `channels`, or store "
+            "its axes in another order"
         )
     (order,) = found.values()
     return order

@@ -14,6 +14,8 @@ DEEP_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's modes of one value of more than 8 bits per pixel: whole numbers of 32 bits, floating point, and 16 bits."""
 SHADE_TOP, TOP = 255, 65535
 """White in 8 and in 16 bits."""
+MOST_DARK = 2**14
+"""Where all values are below this, pictures of 16 bits hold fewer, and the user is told."""
 CLEAR = "transparency"
 """The entry of a picture's info that names the one value of transparent pixels."""
 AT_ONCE = 2**20

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from pixelseq.imaging.read import as_seen, open_picture
+from pixelseq.imaging.read import MAX_PIXELS, as_seen, open_picture
 
 Mark = Literal["black", "white", "transparent", "opaque", "coloured"]
 """What is unknown in a mask."""
@@ -75,13 +75,14 @@ def outside_box(box: str, H: int, W: int) -> Tensor:
     return known
 
 
-def read_mask(path: Path, mark: Mark | None = None) -> tuple[Tensor, Mark]:
+def read_mask(path: Path, mark: Mark | None = None, max_pixels: int = MAX_PIXELS) -> tuple[Tensor, Mark]:
     """Reads a picture as a mask [H, W].
 
     Args:
         path: a picture of any kind.
         mark: what is unknown in it; by default "transparent" if any of its pixels is not clearly opaque, else "black".
             Under the marks of a colour the mask counts as it looks over white.
+        max_pixels: the most pixels that it may have.
 
     Returns:
         The mask, and the mark that it was read by.
@@ -90,7 +91,7 @@ def read_mask(path: Path, mark: Mark | None = None) -> tuple[Tensor, Mark]:
         FileNotFoundError: no such file.
         ValueError: no picture.
     """
-    picture = open_picture(path)
+    picture = open_picture(path, max_pixels=max_pixels)
     alpha = as_seen(picture, 4)[3]
     colours = as_seen(picture, 3)
     if mark is None:
@@ -144,7 +145,7 @@ def mask_of_size(mask: Tensor, H: int, W: int) -> Tensor:
     """
     if mask.shape != (H, W):
         h, w = mask.shape
-        raise ValueError(f"the mask is {w}x{h} pixels, an image {W}x{H}; they must be of one size")
+        raise ValueError(f"the mask is {h}x{w} (rows x columns), an image {H}x{W}; they must be of one size")
     return mask
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from pixelseq.imaging.depth import CLEAR, MOST_DARK, TOP
 from pixelseq.imaging.levels import SHADES, shades
 from pixelseq.imaging.masks import resized
 from pixelseq.imaging.palette import find_colours, palette
@@ -26,11 +27,7 @@ BANDS = {"L": [0], "LA": [0, 3], "RGB": [0, 1, 2], "RGBA": [0, 1, 2, 3]}
 """Modes of pictures of 8 bits per value, and which of red, green, blue and alpha their values are."""
 OWN_MODES = ("1", "I;16", "P", *BANDS)
 """Modes of pictures that a PNG holds as they are."""
-CLEAR = "transparency"
-"""The entry of a picture's info that says which colours of it are transparent."""
 AS_IT_IS = Preprocessing()
-TOP_16 = 65535
-"""White in a picture of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class PartialPicture:
     own: Image.Image
     """The picture with the file's own values, in one of `OWN_MODES`."""
     note: str | None
-    """What the user should know of how the picture is read, in one line."""
+    """What the user should know of how the picture is read, in one line without its name."""
 
     def filled(self, completion: Tensor) -> Image.Image:
         """Fills the picture with a completion where it is unknown.
@@ -93,7 +90,7 @@ class PartialPicture:
             case "1":
                 return drawn[0] == 255
             case "I;16":
-                return self._colours(completion, TOP_16)[0]
+                return self._colours(completion, TOP)[0]
             case "P":
                 entries = np.arange(len(self.own.getpalette() or []) // 3, dtype=np.uint8)[None]
                 return find_colours(drawn, as_seen(_with_values(self.own, entries), 4)[:, 0])
@@ -138,7 +135,10 @@ def read_partial(
     notes = [f"it is resized to {size[0]}x{size[1]} as in training, and so are its completions"] if size else []
     if depth and value_range:
         low, high = value_range
-        notes.append(f"its values {low:g} to {high:g} become 0 to {TOP_16} as in training, also in its completions")
+        notes.append(f"its values {low:g} to {high:g} become 0 to {TOP} as in training, also in its completions")
+    elif depth and (depth.bits == 32 or depth.largest < MOST_DARK):
+        white = SHADES - 1 if depth.bits == 32 and depth.largest < SHADES else TOP
+        notes.append(f"its values reach {depth.largest:g}, and {white} is white; `range` says otherwise")
     if preprocessing.binarize:
         notes.append("in training shades were drawn as black or white, here each is the nearer one")
     if frames > 1:
@@ -147,7 +147,7 @@ def read_partial(
         notes.append(f"it is of mode {picture.mode}, and its completions are {own.mode}")
     if pixel_format.ordered:
         notes += _losses(own, as_seen(picture, pixel_format.channels, size), levels, mask.numpy(), pixel_format)
-    return PartialPicture(path, pixel_format, mask, levels, own, f"{path}: {'; '.join(notes)}" if notes else None)
+    return PartialPicture(path, pixel_format, mask, levels, own, "; ".join(notes) or None)
 
 
 def _losses(
@@ -171,7 +171,7 @@ def _losses(
         losses.append("the model sees its colours as grays")
     finer = (shades(V)[levels.long()].numpy() != seen)[:, known].any()
     if own.mode == "I;16" and C == 1:
-        finer = (shades(V, TOP_16)[levels[0].long()].numpy() != np.array(own))[known].any()
+        finer = (shades(V, TOP)[levels[0].long()].numpy() != np.array(own))[known].any()
     if finer:
         losses.append(f"it has more shades than the model's {V} levels, and the model sees the nearest ones")
     return losses

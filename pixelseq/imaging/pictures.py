@@ -49,6 +49,7 @@ def to_picture(image: Tensor, pixel_format: PixelFormat, tiles: Tileset | None =
         ValueError: a format that cannot be a picture, or an image of other channels than the format's.
     """
     check_pictures(pixel_format)
+    image = torch.as_tensor(image)
     C = len(image)
     if pixel_format.channels != C:
         raise ValueError(f"the image has {C} channels; expected {pixel_format}")

@@ -130,6 +130,8 @@ def open_first(source: bytes | Path, reading: Reading) -> Opened:
         FileNotFoundError: no such file.
         ValueError: for the reasons of `open_picture`.
     """
+    if isinstance(source, str):
+        raise TypeError(f"the picture is the text {source!r}; expected a Path or the bytes of a file")
     if isinstance(source, Path) and not source.exists():
         raise FileNotFoundError(f"no file {source}")
     with _in_one_line("" if isinstance(source, bytes) else f"{source} is "):

@@ -144,7 +144,7 @@ def newest(runs: Path = RUNS) -> Path:
     configs = sorted(runs.glob(f"*/{CHECKPOINT}/{CONFIG}"), key=lambda path: path.stat().st_mtime)
     if not configs:
         raise FileNotFoundError(
-            f"no trained model below {runs}/; train one (accelerate launch train/run.py) or name one with `checkpoint`"
+            f"no trained model below {runs}/; train one (python train/run.py) or name one with `checkpoint`"
         )
     return configs[-1].parents[1]
 

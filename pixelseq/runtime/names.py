@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-BUNDLED = "bundled:"
+PREFIX = "bundled:"
 """What can stand before the name of what comes with pixelseq, so that no file or folder here is meant."""
 
 
@@ -14,22 +14,22 @@ def bundled_name(text: str, names: Collection[str]) -> str | None:
     """Gives the name of what comes with pixelseq, if a text is one.
 
     Args:
-        text: what the user gave, with or without `BUNDLED` before it.
+        text: what the user gave, with or without `PREFIX` before it.
         names: the names of what comes with pixelseq.
 
     Returns:
-        The name without `BUNDLED`; None where the text is something else.
+        The name without `PREFIX`; None where the text is something else.
 
     Raises:
         ValueError: nothing of that name comes with pixelseq, or there is a path of that name, too.
     """
-    name = text.removeprefix(BUNDLED)
+    name = text.removeprefix(PREFIX)
     if name not in names:
         if name != text:
             raise ValueError(f"{text} does not come with pixelseq; choose from {', '.join(sorted(names))}")
         return None
     if name == text and os.path.lexists(text):
-        raise ValueError(f"{text} comes with pixelseq and is a path here, too; write {BUNDLED}{text} or ./{text}")
+        raise ValueError(f"{text} comes with pixelseq and is a path here, too; write {PREFIX}{text} or ./{text}")
     return name
 
 

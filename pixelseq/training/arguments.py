@@ -34,8 +34,9 @@ def parse_arguments(arguments: list[str], about: str) -> tuple[str, TrainConfig,
         begun = read_settings(folder)
     except ValueError as error:
         raise ValueError(f"{error}; choose another folder with `out`") from error
+    by_the_clock = gives(arguments, "minutes") and not gives(arguments, "steps", "epochs")
     if begun is None:
-        if gives(arguments, "minutes") and not gives(arguments, "steps", "epochs"):
+        if by_the_clock:
             config = dataclasses.replace(config, steps=None)
         if (folder / CHECKPOINT).exists():
             raise ValueError(f"{folder} already holds a trained model; choose another folder with `out`, or delete it")
@@ -49,6 +50,8 @@ def parse_arguments(arguments: list[str], about: str) -> tuple[str, TrainConfig,
         config = dataclasses.replace(config, epochs=None)
     if has_states(folder / STATES):
         check_agreement(config, begun_config, folder, but=LIMITS)
+    elif by_the_clock:
+        config = dataclasses.replace(config, steps=None, epochs=None)
     return preset, config, folder
 
 

@@ -74,7 +74,7 @@ def _kept_bytes(model: PixelRNN, side: int) -> int:
         return tensor
 
     levels = torch.zeros(1, model.config.pixel_format.channels, side, side, dtype=torch.uint8)
-    with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         nats = model.checked_nll(levels.to(model.device))  # held: what is freed could be counted twice
     del nats
     return sum(kept.values())

@@ -12,7 +12,7 @@ from pixelseq.runtime.files import atomic_write
 from pixelseq.training.config import TrainConfig
 
 SETTINGS = "training.json"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """The version of training.json; a run of another one is not gone on with."""
 
 

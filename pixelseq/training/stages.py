@@ -65,15 +65,20 @@ def take_fitting(model: PixelRNN, name: str | Path) -> tuple[str, list[str]]:
     if not fitting:
         raise ValueError(f"nothing of {name} has the shapes of this model; choose its `model.hidden`, or another net")
     model.load_state_dict(fitting, strict=False)
-    parts: dict[str, list[bool]] = {}
+    fits_of: dict[str, list[bool]] = {}
     for key in ours:
         first, second = key.split(".")[:2]
-        parts.setdefault(f"block {second}" if first == "blocks" else first, []).append(key in fitting)
-    taken = [part for part, fits in parts.items() if all(fits)]
-    partly = [f"{part} in part" for part, fits in parts.items() if any(fits) and not all(fits)]
-    new = [part for part, fits in parts.items() if not any(fits)]
+        fits_of.setdefault(f"block {second}" if first == "blocks" else first, []).append(key in fitting)
+    taken = [part for part, fits in fits_of.items() if all(fits)]
+    partly = [f"{part} in part" for part, fits in fits_of.items() if any(fits) and not all(fits)]
+    new = [part for part, fits in fits_of.items() if not any(fits)]
     rest = f"; new: {', '.join(new)}" if new else ""
     return f"taken from {name}: {', '.join(taken + partly)}{rest}", taken
+
+
+def parts(model: PixelRNN) -> set[str]:
+    """Gives the names of the parts of a model that have weights."""
+    return {name.split(".")[0] for name, _ in model.named_parameters()}
 
 
 def _layer(key: str) -> str:

@@ -9,7 +9,7 @@ import datasets
 import pytest
 from PIL import Image
 
-from pixelseq.data import DataOptions, Dataset, Images, load
+from pixelseq.data import DataOptions, Dataset, Images, load, load_as_named
 
 THREE = ["-#", "##", "-o"]
 """The lines of a map of three kinds of tiles."""
@@ -255,3 +255,28 @@ def test_what_text_cannot_be(tmp_path: Path, lines: list[str], options: dict[str
     with pytest.raises(ValueError, match=message) as caught:
         load(DataOptions(str(tmp_path), **options))  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
+
+
+def test_names_of_files_do_not_matter_in_folders_of_splits(tmp_path: Path) -> None:
+    for k in range(4):
+        for name in (f"training{k}", f"test{k}"):
+            write(tmp_path / f"train/{name}.txt", "ab\nba\n")
+    assert {split: len(images) for split, images in load_as_named(str(tmp_path)).splits.items()} == {"train": 8}
+
+
+def test_the_legend_is_made_of_the_maps_that_are_used(tmp_path: Path) -> None:
+    for split in ("train", "validation", "test"):
+        write(tmp_path / f"{split}/0.txt", "ab\nba\n")
+    write(tmp_path / "notes/0.txt", "xy\nzz\n")
+    data = load(str(tmp_path))
+    assert data.pixel_format.legend == "ab"
+    assert any("(notes)" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("text", ["img/3.png", "a cat on a mat"])
+def test_paths_and_captions_in_a_table_are_no_maps(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps({"image": text}) for _ in range(9)))
+    with pytest.raises(
+        ValueError, match="column image holds texts of one line, such as '.*'; expected maps of several"
+    ):
+        load(str(tmp_path / "a.jsonl"))

@@ -67,7 +67,7 @@ def test_what_is_no_mask_of_an_image() -> None:
     for box in ("-1,2,3,4", "1,-2,3,4", "1,2,0,4", "1,2,3,0", "1,2,8,4"):
         with pytest.raises(ValueError, match=f"`box` is {box}: rows"):
             outside_box(box, 8, 8)
-    with pytest.raises(ValueError, match="the mask is 8x7 pixels, an image 8x8; they must be of one size"):
+    with pytest.raises(ValueError, match=r"the mask is 7x8 \(rows x columns\), an image 8x8; they must be of one size"):
         mask_of_size(torch.ones(7, 8).bool(), 8, 8)
     mask = torch.ones(7, 8).bool()
     assert mask_of_size(mask, 7, 8) is mask

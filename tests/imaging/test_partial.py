@@ -123,7 +123,7 @@ def test_a_colour_that_stands_for_transparent_is_seen_white_as_in_training(tmp_p
     partial = read_partial(tmp_path / "a.png", PixelFormat(), left)
     assert partial.levels.tolist() == [[[255, 8, 255]]]
     assert partial.note is not None
-    assert "a.png: the model sees its transparent pixels over white" in partial.note
+    assert "the model sees its transparent pixels over white" in partial.note
     filled = partial.filled(torch.tensor([[[1, 2, 3]]]))
     assert (np.array(filled).tolist(), filled.info) == ([[7, 2, 3]], {"transparency": 7})
     opaque_seven = partial.filled(torch.tensor([[[1, 2, 7]]]))
@@ -137,7 +137,7 @@ def test_colours_are_seen_gray_by_a_gray_model_and_kept(tmp_path: Path) -> None:
     Image.fromarray(np.array([[[255, 0, 0], [9, 9, 9]]], dtype=np.uint8)).save(tmp_path / "a.png")
     partial = read_partial(tmp_path / "a.png", PixelFormat(), left)
     assert partial.levels[0, 0, 0] == 76  # the luma of pure red
-    assert partial.note == f"{tmp_path / 'a.png'}: the model sees its colours as grays"
+    assert partial.note == "the model sees its colours as grays"
     assert np.array(partial.filled(torch.tensor([[[1, 2]]]))).tolist() == [[[255, 0, 0], [2, 2, 2]]]
     assert read_partial(tmp_path / "a.png", PixelFormat(), lambda _: torch.tensor([[False, True]])).note is None
 
@@ -146,7 +146,7 @@ def test_colours_are_seen_gray_by_a_gray_model_and_kept(tmp_path: Path) -> None:
 def test_cmyk_is_completed_in_rgb(tmp_path: Path, channels: int) -> None:
     Image.new("CMYK", (2, 1), (0, 0, 0, 55)).save(tmp_path / "a.tif")
     partial = read_partial(tmp_path / "a.tif", PixelFormat(channels), left)
-    assert partial.note == f"{tmp_path / 'a.tif'}: it is of mode CMYK, and its completions are RGB"
+    assert partial.note == "it is of mode CMYK, and its completions are RGB"
     filled = partial.filled(torch.full((channels, 1, 2), 9))
     assert (filled.mode, np.array(filled).tolist()) == ("RGB", [[[200] * 3, [9] * 3]])
 
@@ -187,7 +187,7 @@ def test_pictures_are_resized_as_in_training(tmp_path: Path, mode: str) -> None:
     assert np.array_equal(partial.levels, as_seen(picture, 3, (4, 4)))
     assert (~partial.known).nonzero().tolist() == [[2, 0], [2, 1]]  # columns of one and a half pixels
     assert partial.note is not None
-    assert "a.png: it is resized to 4x4 as in training" in partial.note
+    assert "it is resized to 4x4 as in training" in partial.note
     filled = np.array(partial.filled(torch.full((3, 4, 4), 9)).convert("RGB"))
     assert (filled[~partial.known] == 9).all()
     assert np.abs(filled[partial.known] - partial.levels.permute(1, 2, 0).numpy()[partial.known].astype(int)).max() <= 1

@@ -43,10 +43,10 @@ def test_evaluation_takes_the_data_of_the_run(tmp_path: Path, few_steps: list[st
     other = in_process(tmp_path, "train/evaluate.py", "--data", "digits", "--levels", 8)
     assert json.loads(other.stdout.splitlines()[-1])["data"] == "digits"
     settings = tmp_path / "runs/own/training.json"
-    settings.write_text(settings.read_text().replace('"format_version": 4', '"format_version": 3'))
+    settings.write_text(settings.read_text().replace('"format_version": 5', '"format_version": 3'))
     for checkpoint, message in [
-        ("runs/own", "it is of format_version 3; this pixelseq goes on with 4; name the data by --data"),
-        ("mnist-binary", "mnist-binary does not say what it was trained on; name the data by --data"),
+        ("runs/own", "it is of format_version 3; this pixelseq goes on with 5; name the data by --data"),
+        ("mnist-binary", "mnist-binary was trained on binarized_mnist; name the data by --data"),
     ]:
         done = in_process(tmp_path, "train/evaluate.py", "--checkpoint", checkpoint)
         assert done.returncode == 2
@@ -133,11 +133,13 @@ def test_all_images_are_those_of_the_folder(run: Path, tmp_path: Path) -> None:
 def test_other_data_are_prepared_as_the_run_s_own(run: Path, tmp_path: Path) -> None:
     source = pictures(tmp_path, "a.png", "b.png", size=(10, 8))
     done = score(run, "--data", source)
-    assert f"{source}: prepared as what the model was trained on: --levels 8, --resize 4x5\n" in done.stderr
+    assert (
+        f"{source}: prepared as what the model was trained on: --levels 8, --channels 1, --resize 4x5\n" in done.stderr
+    )
     by_hand = score(run, "--data", source, "--levels", LEVELS, "--resize", "4x5")
     assert result(by_hand) == result(done)
     larger = score(run, "--data", source, "--resize", "8x10")
-    assert f"{source}: prepared as what the model was trained on: --levels 8\n" in larger.stderr
+    assert f"{source}: prepared as what the model was trained on: --levels 8, --channels 1\n" in larger.stderr
     assert result(larger)["nats_per_image"] > result(done)["nats_per_image"]
     own = score(run)
     assert "prepared" not in own.stderr
@@ -148,7 +150,7 @@ def test_other_data_are_prepared_as_the_run_s_own(run: Path, tmp_path: Path) -> 
 def test_a_model_without_a_run_gives_its_levels(tmp_path: Path) -> None:
     source = pictures(tmp_path / "own", "a.png", "b.png")
     done = in_process(tmp_path, "train/evaluate.py", "--checkpoint", "mnist-binary", "--data", source)
-    assert f"{source}: prepared as what the model was trained on: --levels 2\n" in done.stderr
+    assert f"{source}: prepared as what the model was trained on: --levels 2, --channels 1\n" in done.stderr
     assert result(done)["images"] == 2
 
 

@@ -101,13 +101,13 @@ MISTAKES = {
         "particles is 2 with temperature 0.5",
     ),
     "no-images": (["sample/complete.py", "--out", "new", "--known-rows", "4", "--image"], "--image names no pictures"),
-    "same-names": ([*COMPLETE, "pictures/0.png", "pictures"], "two images have one name"),
+    "same-names": ([*COMPLETE, "pictures/0.png", "pictures"], "these have one name: pictures/0.png, pictures/0.png"),
     "out-is-in": (["sample/complete.py", "--out", "pictures", "--known-rows", "4", "--image", "pictures"], "--out is"),
     "sheet-is-folder": ([*SAMPLE[:1], *SAMPLE[3:], "--out", "folder.png"], "--out is folder.png, which is a folder"),
     "out-below-file": ([*SAMPLE[:1], *SAMPLE[3:], "--out", "text.png/new"], "but text.png is a file"),
     "mask-size": (
         [*COMPLETE[:3], "--mask", "other_size.png", "--image", "pictures"],
-        "the mask is 8x7 pixels, an image 8x8",
+        "the mask is 7x8 (rows x columns), an image 8x8",
     ),
 }
 

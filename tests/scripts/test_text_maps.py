@@ -118,8 +118,8 @@ def test_mistakes_of_text_give_one_line(tiles: Path, trained: Path) -> None:
     rows = ["--known-rows", 1]
     for folder, arguments, message in (
         (tiles, [*complete, "level.txt"], "level.txt: no ? marks what is unknown; put some there"),
-        (tiles, [*complete, "level.txt", "--mask", "wide_mask.txt"], "the mask is 6x1 pixels, an image 4x3"),
-        (tiles, [*complete, "level.txt", "--alpha"], "has no alpha channel"),
+        (tiles, [*complete, "level.txt", "--mask", "wide_mask.txt"], "the mask is 1x6 (rows x columns), an image 3x4"),
+        (tiles, [*complete, "level.txt", "--alpha"], "--alpha is for pictures; level.txt is text"),
         (tiles, [*complete, "level.txt", "--known-rows", 4], "--known-rows is 4; an image has 3 rows"),
         (tiles, [*complete, "unlike.txt"], "unlike.txt: line 2 has 3 characters and line 1 has 2"),
         (tiles, [*complete, "foreign.txt"], f"foreign.txt: line 1, column 2: 'x' is no tile of the legend '{LEGEND}'"),

@@ -239,3 +239,27 @@ def test_a_folder_of_a_bundled_name_is_not_mistaken(tmp_path: Path) -> None:
     assert "./photos" in done.stderr
     done = in_process(tmp_path, "train/run.py", "photos", "--data", "./photos")
     assert done.stderr.startswith("error: the folder photos holds no images")
+
+
+def test_a_finished_run_keeps_its_result_where_it_cannot_go_on(tmp_path: Path, few_steps: list[str]) -> None:
+    for k in range(12):
+        save_png(Image.new("L", (5, 4), 20 * k), tmp_path / "pictures" / f"{k}.png")
+    arguments = ["train/run.py", *few_steps, "--data", "pictures", "--out", "own"]
+    done = in_process(tmp_path, *arguments)
+    before = [(tmp_path / "own" / name).read_bytes() for name in ("result.json", "training.json")]
+    save_png(Image.new("L", (5, 4), 255), tmp_path / "pictures/0.png")
+    again = in_process(tmp_path, *arguments, "--steps", 5)
+    assert again.returncode == 2
+    assert "pictures has other images than when own was begun" in again.stderr
+    assert [(tmp_path / "own" / name).read_bytes() for name in ("result.json", "training.json")] == before
+    assert in_process(tmp_path, *arguments).stdout == done.stdout
+
+
+def test_an_encoder_that_nobody_has_trained_is_not_frozen(tmp_path: Path, tiles: Path, few_steps: list[str]) -> None:
+    (tmp_path / "maps.jsonl").write_text("\n".join(json.dumps({"tiles": [[k % 5, 4], [0, 1]]}) for k in range(12)))
+    start = ["--init-from", tiles / "runs/tiles", "--freeze-encoder"]
+    arguments = ["--data", "maps.jsonl", "--pixels", "categorical", "--model.context-blocks", 2, *start]
+    done = in_process(tmp_path, "train/run.py", *few_steps[:6], *arguments, "--model.blocks", "diagonal")
+    assert done.returncode == 2
+    assert "--freeze-encoder would keep pixels as nobody has trained them; taken from" in done.stderr
+    assert not (tmp_path / "runs").exists()

@@ -30,7 +30,7 @@ def test_settings_are_read_back_and_conflicts_named(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"colour": 1}, "it holds format_version, preset, config, colour"),
-        ({"format_version": None}, "it is of format_version None; this pixelseq goes on with 4"),
+        ({"format_version": None}, "it is of format_version None; this pixelseq goes on with 5"),
         ({"config": {}}, "its config: these fields are unknown or missing"),
         ({"config": 3}, "its config: Input should be"),
     ],
