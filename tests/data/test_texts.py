@@ -277,6 +277,6 @@ def test_the_legend_is_made_of_the_maps_that_are_used(tmp_path: Path) -> None:
 def test_paths_and_captions_in_a_table_are_no_maps(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.jsonl").write_text("\n".join(json.dumps({"image": text}) for _ in range(9)))
     with pytest.raises(
-        ValueError, match="column image holds texts of one line, such as '.*'; expected maps of several"
+        ValueError, match=r"column image holds texts of one line, such as '.*'; expected maps of several"
     ):
         load(str(tmp_path / "a.jsonl"))
