@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from pixelseq import PixelFormat, PixelRNN, SamplingOptions, complete
-from pixelseq.data.files import files_below, is_picture, pictures_in
+from pixelseq.data.files import files_below, is_picture, left_out
 from pixelseq.data.options import parse_range
 from pixelseq.data.texts import find_maps
 from pixelseq.imaging.masks import (
@@ -134,9 +134,11 @@ def run(arguments: Arguments) -> None:
             pictures += read_partial_text(path, pixel_format, partial(known, path))
         else:
             pictures.append(read_partial(path, pixel_format, partial(known, path), made, arguments.max_pixels))
-    if not is_one_file(arguments.out) and len({picture.path.stem for picture in pictures}) < len(pictures):
-        stems = Counter(picture.path.stem for picture in pictures)
-        alike = [str(picture.path) for picture in pictures if stems[picture.path.stem] > 1]
+    if not is_one_file(arguments.out) and len({name_of(picture.path, arguments) for picture in pictures}) < len(
+        pictures
+    ):
+        names = Counter(name_of(picture.path, arguments) for picture in pictures)
+        alike = [str(picture.path) for picture in pictures if names[name_of(picture.path, arguments)] > 1]
         raise ValueError(f"completions are named after images, and these have one name: {', '.join(alike[:5])}")
     check_known(pictures, arguments)
     if model.trained_on is not None:
@@ -223,7 +225,7 @@ def write(
             modes: Counter[str] = Counter()
             for n, completion in enumerate(completed):
                 name = arguments.format or ("txt" if isinstance(picture, PartialText) else "png")
-                path = out / f"{picture.path.stem}-{n}.{name}"
+                path = out / f"{name_of(picture.path, arguments)}-{n}.{name}"
                 match name:
                     case "txt":
                         save_text(to_text(completion, pixel_format), path)
@@ -252,21 +254,26 @@ def pictures_of(arguments: Arguments) -> list[Path]:
     out = arguments.out.resolve()
     if out in {path.resolve() for path in (*paths, *([arguments.mask] if arguments.mask else []))}:
         raise ValueError(f"`out` is {arguments.out}, which is read; give another name")
-    folders = (
-        {path.resolve() for path in arguments.image} if is_one_file(out) else {path.resolve().parent for path in paths}
-    )
-    if arguments.mask is not None and arguments.mask.is_dir():
-        folders.add(arguments.mask.resolve())
-    if (out.parent if is_one_file(out) else out) in folders:
+    read = [path.resolve() for path in (*arguments.image, arguments.mask) if path is not None and path.is_dir()]
+    beside = [path.resolve().parent for path in paths if not is_one_file(out)]
+    if out in beside or any(out.is_relative_to(folder) for folder in read):
         raise ValueError(f"`out` is {arguments.out}, where the pictures or masks are; give another folder")
     return paths
 
 
+def name_of(path: Path, arguments: Arguments) -> str:
+    """Names an image in the folder of completions: as below the folder that --image names, without its ending."""
+    folders = (folder for folder in arguments.image if folder.is_dir() and path.is_relative_to(folder))
+    folder = next(folders, path.parent)
+    return path.relative_to(folder).with_suffix("").as_posix()
+
+
 def files_in(folder: Path) -> list[Path]:
-    """Gives the text maps of a folder, or where there are none its pictures."""
-    pictures, notes = pictures_in(folder)
-    maps, found = find_maps(folder, files_below(folder, deep=False).files, pictures, tables=[])
-    for note in found if maps else notes:
+    """Gives the text maps below a folder, or where there are none its pictures."""
+    files, walked = files_below(folder)
+    pictures = [file for file in files if is_picture(file)]
+    maps, found = find_maps(folder, files, pictures, tables=[])
+    for note in [*walked, *(found if maps else left_out(sorted(set(files).difference(pictures)), "picture"))]:
         print(f"{folder}: {note}")
     return maps or pictures
 

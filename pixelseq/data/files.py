@@ -73,13 +73,6 @@ def files_below(folder: Path, deep: bool = True) -> Listing:
     return Listing(sorted(files), notes)
 
 
-def pictures_in(folder: Path) -> Listing:
-    """Lists the pictures in a folder, not those in folders in it."""
-    files, notes = files_below(folder, deep=False)
-    pictures = list(filter(is_picture, files))
-    return Listing(pictures, [*notes, *left_out(sorted(set(files).difference(pictures)), "picture")])
-
-
 def is_picture(file: Path) -> bool:
     """Tells whether a file is taken for a picture: by its ending, or by its first bytes where that is unknown."""
     return file.suffix.lower() in SUFFIXES or begins_a_picture(first_bytes(file))

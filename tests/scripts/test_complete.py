@@ -245,3 +245,19 @@ def test_masks_of_text_and_grown_marks(tiles: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "marks (1 of 1 masks): what is marked is drawn: 4 of 15 pixels"
     assert (tiles / "grown/a-0.txt").read_text().splitlines()[:2] == ["#-#-#"] * 2
+
+
+def test_folders_in_a_folder_are_completed_in_folders(trained: Path, tmp_path: Path) -> None:
+    for name in ("a/0.png", "b/deep/0.png", "b/.hidden.png", "1.png"):
+        save_png(Image.open(trained / "pictures/0.png"), tmp_path / "mine" / name)
+    (tmp_path / "mine/b/notes.csv").touch()
+    arguments = ["--image", tmp_path / "mine", "--known-rows", 4, "--num", 2]
+    done = in_process(trained, "sample/complete.py", *arguments, "--out", tmp_path / "done")
+    assert done.returncode == 0, done.stderr
+    found = {path.relative_to(tmp_path / "done").as_posix() for path in (tmp_path / "done").rglob("*.png")}
+    names = ("a/0", "b/deep/0", "1")
+    assert found == {"sheet.png", *(f"{name}-{k}.png" for name in names for k in range(2))}
+    assert "left out what is no picture: 1 .csv" in done.stdout
+    inside = in_process(trained, "sample/complete.py", *arguments, "--out", tmp_path / "mine/done")
+    assert inside.returncode == 2
+    assert "where the pictures or masks are" in inside.stderr

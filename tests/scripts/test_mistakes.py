@@ -73,7 +73,7 @@ MISTAKES = {
     "no-file": ([*COMPLETE, "none.png"], "no file none.png"),
     "rows": ([*COMPLETE[:3], "--known-rows", "9", "--image", "pictures"], "--known-rows is 9"),
     "completions-0": ([*COMPLETE, "pictures", "--num", "0"], "num is 0"),
-    "empty-folder": ([*COMPLETE, "runs"], "the folder runs holds no pictures"),
+    "empty-folder": ([*COMPLETE, "no_pictures"], "the folder no_pictures holds no pictures"),
     "nothing-known": ([*COMPLETE[:3], "--image", "pictures"], "say what is known: one of --known-rows"),
     "nothing-unknown": (
         [*COMPLETE[:3], "--mask", "all_known.png", "--image", "pictures"],
