@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelseq.data.array_files import in_one_line, named, open_unpacked
-from pixelseq.data.tables import Row, Table, number_name
+from pixelseq.data.rows import Row, Table, number_name
 from pixelseq.imaging.axes import channels_first, find_order
 
 MOST_BYTES = 2**24

@@ -25,8 +25,8 @@ from pixelseq.data.array_files import (
     open_npz,
 )
 from pixelseq.data.options import DataOptions
+from pixelseq.data.rows import Row, Table, number_name
 from pixelseq.data.splits import ALL, split_of
-from pixelseq.data.tables import Row, Table, number_name
 from pixelseq.imaging.axes import IMAGES, ONE_IMAGE, channels_first, find_order
 
 ENDINGS = (".npy", ".npz", ".amat")

@@ -25,10 +25,10 @@ from pixelseq.data.array_files import GridFile
 from pixelseq.data.decoding import Tally
 from pixelseq.data.files import stamp
 from pixelseq.data.options import DataOptions
+from pixelseq.data.rows import Row, Table, joined
 from pixelseq.data.sources import Source
 from pixelseq.data.splits import named_splits, split_notes
 from pixelseq.data.store import Store
-from pixelseq.data.tables import Row, Table, joined
 from pixelseq.data.texts import with_legend
 from pixelseq.imaging.depth import TOP
 from pixelseq.imaging.read import as_levels, decode_grid

@@ -10,8 +10,8 @@ from itertools import takewhile
 from pathlib import Path
 
 from pixelseq.data.archives import Member
+from pixelseq.data.rows import Row, Table
 from pixelseq.data.splits import ALL, split_of
-from pixelseq.data.tables import Row, Table
 
 
 def of_pictures(folder: Path, pictures: list[Path]) -> dict[str, Table]:

@@ -12,8 +12,8 @@ from typing import Any
 from pixelseq.data import archives, arrays, folders, tables, texts
 from pixelseq.data.files import files_below, is_picture, left_out, stamp
 from pixelseq.data.options import BUNDLED, DataOptions
+from pixelseq.data.rows import Row, Table
 from pixelseq.data.splits import ALL, split_of
-from pixelseq.data.tables import Row, Table
 from pixelseq.imaging.legend import LEGEND, Legend, find_legend
 from pixelseq.imaging.text import TEXT
 

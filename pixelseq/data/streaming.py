@@ -19,9 +19,10 @@ from pixelseq.data.cache import Facts, kept
 from pixelseq.data.decoding import Tally
 from pixelseq.data.files import stamp
 from pixelseq.data.options import DataOptions
+from pixelseq.data.rows import Row
 from pixelseq.data.splits import named_splits, split_notes, with_training_images
 from pixelseq.data.store import Images, Store, View
-from pixelseq.data.tables import Columns, Row
+from pixelseq.data.tables import Columns
 from pixelseq.imaging.read import decode_grid
 
 SHUFFLED = 1000

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from itertools import chain, count, repeat
+from itertools import count, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from pixelseq.data.options import DataOptions
 from pixelseq.data.row_files import RowFiles
+from pixelseq.data.rows import Row, Table, number_name
 from pixelseq.data.splits import ALL
 from pixelseq.imaging.text import TextMap, text_lines
 from pixelseq.runtime.codec import read_object
@@ -21,8 +20,6 @@ from pixelseq.runtime.codec import read_object
 if TYPE_CHECKING:
     import datasets
 
-    from pixelseq.data.archives import Member
-    from pixelseq.data.array_files import GridFile
 
 BUILDERS = ("parquet", "arrow", "json")
 """The kinds of tables that the datasets library reads, as it names them."""
@@ -31,38 +28,6 @@ SECONDS_TO_THE_HUB = 3
 WHOLE = ("int", "uint", "bool")
 """The beginnings of the names of whole-number types."""
 LOCAL_HINT = "put the data in a folder here and give its path"
-
-
-class Row(NamedTuple):
-    """One image as its source holds it, undecoded."""
-
-    name: str
-    """What the source calls it: the path of a file below the data's folder, the number of a row or an image."""
-    content: bytes | Path | Member | np.ndarray | list | GridFile | TextMap
-    """An encoded picture, its file here or in a .zip, integers [C, H, W], a grid as `decode_grid` takes it, the file of
-    one, or a text map."""
-    label: int
-
-
-@dataclass(frozen=True)
-class Table:
-    """The rows of one split."""
-
-    count: int | None
-    """The number of images, if it is known beforehand."""
-    rows: Callable[[], Iterator[Row]]
-    labelled: bool = False
-    class_names: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    """What was decided on the source for the user, one line per decision."""
-    names_files: bool = False
-    """Whether rows may name files, of whose changes nothing else tells."""
-    text: bool = False
-    """Whether the images are text maps."""
-    legend: str = ""
-    """The character of each level of text maps, once it is known."""
-    in_bytes: bool = False
-    """Whether nested lists are of 8-bit integers from 0 on."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +50,6 @@ class Columns:
     def used(self) -> list[str]:
         """The names of the columns that are read."""
         return [self.image, *([self.label] if self.label else [])]
-
-
-def number_name(split: str, noun: str, k: int) -> str:
-    """Names an image by its number in its split."""
-    return f"{noun} {k}" if split == ALL else f"{split} {noun} {k}"
 
 
 def load_files(kind: str, splits: dict[str, list[str]], streaming: bool = False) -> Any:
@@ -160,20 +120,6 @@ def load_hub(name: str, streaming: bool = False) -> tuple[Any, str]:
             return builder.as_streaming_dataset(), builder.hash
         builder.download_and_prepare()
         return builder.as_dataset(), builder.hash
-
-
-def joined(found: Sequence[Table]) -> Table:
-    """Gives the rows of several tables, one table after the other; they have labels if all of them do."""
-    if len(found) == 1:
-        return found[0]
-    counts = [table.count for table in found if table.count is not None]
-    return replace(
-        found[0],
-        count=sum(counts) if len(counts) == len(found) else None,
-        rows=lambda: chain.from_iterable(table.rows() for table in found),
-        labelled=all(table.labelled for table in found),
-        in_bytes=all(table.in_bytes for table in found),
-    )
 
 
 def of_datasets(splits: Mapping[str, datasets.Dataset], options: DataOptions) -> dict[str, Table]:

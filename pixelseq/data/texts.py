@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from pixelseq.data import folders
-from pixelseq.data.tables import Row, Table
+from pixelseq.data.rows import Row, Table
 from pixelseq.imaging.legend import Legend, check_characters
 from pixelseq.imaging.text import TEXT, TextMap, read_maps
 
