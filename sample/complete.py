@@ -134,12 +134,8 @@ def run(arguments: Arguments) -> None:
             pictures += read_partial_text(path, pixel_format, partial(known, path))
         else:
             pictures.append(read_partial(path, pixel_format, partial(known, path), made, arguments.max_pixels))
-    if not is_one_file(arguments.out) and len({name_of(picture.path, arguments) for picture in pictures}) < len(
-        pictures
-    ):
-        names = Counter(name_of(picture.path, arguments) for picture in pictures)
-        alike = [str(picture.path) for picture in pictures if names[name_of(picture.path, arguments)] > 1]
-        raise ValueError(f"completions are named after images, and these have one name: {', '.join(alike[:5])}")
+    if not is_one_file(arguments.out):
+        check_names(pictures, arguments)
     check_known(pictures, arguments)
     if model.trained_on is not None:
         sizes = {tuple(picture.known.shape): picture.path for picture in reversed(pictures)}
@@ -154,6 +150,15 @@ def run(arguments: Arguments) -> None:
     ]
     write(pictures, completions, arguments, pixel_format, tiles)
     print(f"wrote {arguments.num} completions of {len(pictures)} images to {arguments.out}")
+
+
+def check_names(pictures: list[PartialPicture | PartialText], arguments: Arguments) -> None:
+    """Raises ValueError where the completions of two images would have one name."""
+    names = [name_of(picture.path, arguments) for picture in pictures]
+    counts = Counter(names)
+    alike = [str(picture.path) for picture, name in zip(pictures, names, strict=True) if counts[name] > 1]
+    if alike:
+        raise ValueError(f"completions are named after images, and these have one name: {', '.join(alike[:5])}")
 
 
 def check_known(pictures: list[PartialPicture | PartialText], arguments: Arguments) -> None:

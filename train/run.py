@@ -120,6 +120,7 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
                 print(begun_with, file=sys.stderr)
             remove_leftovers(folder)
             remove_leftovers(folder / STATES)
+        accelerator.wait_for_everyone()  # so that all see the same states
         if config.track:
             accelerator.init_trackers("pixelseq")
         optimizer = build_optimizer(config.optimizer, model.parameters(), config.learning_rate, config.weight_decay)
