@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pixelseq.data.options import DataOptions
 from pixelseq.imaging.depth import MOST_DARK, SHADE_TOP, TOP
-from pixelseq.imaging.read import MAX_PIXELS, Decoded, Reading, decode_frames
+from pixelseq.imaging.limits import MAX_PIXELS
+from pixelseq.imaging.read import Decoded, Reading, decode_frames
 
 
 @dataclass
