@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import logging
 import math
 import re
 import struct
@@ -307,7 +308,10 @@ def test_pillows_limit_can_be_raised(tmp_path: Path) -> None:
     open_picture(tmp_path / "large.png")
 
 
-def test_reading_what_is_damaged_says_nothing_beside_its_line(capfd: pytest.CaptureFixture[str]) -> None:
+def test_reading_what_is_damaged_says_nothing_beside_its_line(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])  # as without pytest
     packed = encoded(Image.effect_noise((64, 64), 50), "TIFF", compression="tiff_lzw")
     colour = encoded(Image.fromarray(COLOUR), "TIFF", dpi=(72, 72))
     tag = struct.pack("<2H", 277, 3)  # the number of values per pixel
