@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelseq.data.array_files import check_unpacked, in_one_line, named, open_unpacked
+from pixelseq.data.array_files import in_one_line, named, open_unpacked
 from pixelseq.data.options import DataOptions
+from pixelseq.data.packed import check_unpacked
 from pixelseq.data.rows import Row, Table, number_name
 from pixelseq.imaging.axes import channels_first, find_order
 

@@ -8,8 +8,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixelseq.data.array_files import check_members
 from pixelseq.data.files import is_hidden, left_out
+from pixelseq.data.packed import check_members
 from pixelseq.imaging.read import SUFFIXES
 from pixelseq.imaging.signatures import LONGEST, begins_a_picture
 

@@ -11,7 +11,7 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from typing import IO, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelseq.data.packed import check_members, check_unpacked
 from pixelseq.imaging.axes import channels_first, find_order
 from pixelseq.imaging.limits import check_pixels
 from pixelseq.imaging.read import as_levels
@@ -35,11 +36,6 @@ IDX_AXES = range(1, 5)
 GZIP = b"\x1f\x8b"
 WHOLE = "iub"
 """The kinds of types of whole numbers."""
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""The compressions that NumPy writes."""
-PACKED = 100
-"""How many times its own size data unpack to, unless they have fewer bytes than the most pixels of a file: what is
-larger is more likely meant to fill disks and memory."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +143,7 @@ def open_npy(path: Path, max_pixels: int) -> Array:
 
     Args:
         path: the file.
-        max_pixels: where it is gzipped, the most bytes that it unpacks to beyond `PACKED` times its own.
+        max_pixels: where it is gzipped, the most bytes that it unpacks to beyond `packed.MOST` times its own.
 
     Raises:
         ValueError: it is damaged, unpacks to too much, or holds anything but numbers.
@@ -204,25 +200,6 @@ def check_image(shape: tuple[int, ...], order: str, max_pixels: int) -> None:
         max_pixels: the most pixels that an image may have.
     """
     check_pixels(math.prod(size for size, axis in zip(shape, order, strict=True) if axis in "HW"), max_pixels)
-
-
-def check_unpacked(unpacked: int, packed: int, max_pixels: int) -> None:
-    """Raises ValueError for packed data that would fill disks and memory: see `PACKED`."""
-    if unpacked > max(PACKED * packed, max_pixels):
-        raise ValueError(
-            f"{packed} bytes unpack to {unpacked}; of more than {PACKED} times as many, at most {max_pixels} are read: "
-            "raise the limit with `max_pixels`"
-        )
-
-
-def check_members(path: Path, infos: Iterable[zipfile.ZipInfo]) -> None:
-    """Raises ValueError for files in a .zip that are packed in other ways than are read, or in the same bytes."""
-    for info in infos:
-        # With others, Python's reader does not bound what a few bytes become.
-        if info.compress_type not in METHODS:
-            raise ValueError(f"{info.filename} is compressed by method {info.compress_type}; only deflate is read")
-    if sum(info.compress_size for info in infos) > path.stat().st_size:
-        raise ValueError("its files overlap")
 
 
 def check_whole(array: Array, where: str) -> None:
