@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -43,13 +44,13 @@ class Noise:
     def __init__(
         self,
         seed: Seed,
-        images: range,
+        images: Sequence[int],
         device: torch.device,
         sequences: range = range(1),
     ) -> None:
         key = whole_seed(seed)
-        if images.start < 0:
-            raise ValueError(f"the first image is {images.start}; it must be at least 0")
+        if min(images) < 0:
+            raise ValueError(f"the first image is {min(images)}; it must be at least 0")
         self.streams = [
             np.random.Philox(key=np.array([key, k], dtype=np.uint64), counter=np.array([0, 0, 0, n], dtype=np.uint64))
             for k in images

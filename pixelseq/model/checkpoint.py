@@ -20,9 +20,11 @@ from pixelseq.runtime.codec import from_plain, read_object, to_plain
 from pixelseq.runtime.files import atomic_folder
 from pixelseq.runtime.names import as_path, bundled_name
 
-FORMAT_VERSION = 5
-"""The version of config.json: 4 had no digest of the weights and no record of what they were trained on, 3 no pixel
-format."""
+FORMAT_VERSION = 6
+"""The version of config.json: 5 had no conditions and orders, 4 no digest of the weights and no record of what they were
+trained on, 3 no pixel format."""
+UNCONDITIONAL = {"classes": 0, "class_names": [], "vector_features": 0, "orders": 1, "condition_dropout": 0.0}
+"""The fields that format versions before 6 lack."""
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 RUNS = Path("runs")
@@ -95,7 +97,7 @@ def config_to_json(config: ModelConfig, trained_on: TrainedOn | None, digest: st
 
 
 def config_from_json(text: str) -> tuple[ModelConfig, TrainedOn | None, str | None]:
-    """Reads what `config_to_json` wrote, now or in format versions 3 and 4, which have no record and no digest.
+    """Reads what `config_to_json` wrote, now or in format versions 3 to 5; 3 and 4 have no record and no digest.
 
     Raises:
         ValueError: the text is not JSON or of another format version, or a field is unknown, missing or invalid.
@@ -103,15 +105,17 @@ def config_from_json(text: str) -> tuple[ModelConfig, TrainedOn | None, str | No
     what = "the configuration"
     values = read_object(text, what)
     version = values.pop("format_version", None)
-    if version not in (3, 4, FORMAT_VERSION):
+    if version not in range(3, FORMAT_VERSION + 1):
         raise ValueError(
             f"{what} has format_version {version!r}; this pixelseq reads 3 to {FORMAT_VERSION}: "
             "install the version of pixelseq that wrote it"
         )
     if version == 3:
         values = _from_version_3(values)
+    if version < 6:
+        values = UNCONDITIONAL | values
     record = digest = None
-    if version == FORMAT_VERSION:
+    if version >= 5:
         if missing := sorted({"trained_on", "sha256"} - values.keys()):
             raise ValueError(f"{what}: these fields are unknown or missing: {', '.join(missing)}")
         record, digest = values.pop("trained_on"), values.pop("sha256")
