@@ -21,8 +21,8 @@ from pixelseq.runtime.files import atomic_folder
 from pixelseq.runtime.names import as_path, bundled_name
 
 FORMAT_VERSION = 6
-"""The version of config.json: 5 had no conditions and orders, 4 no digest of the weights and no record of what they were
-trained on, 3 no pixel format."""
+"""The version of config.json: 5 had no conditions and orders, 4 no digest of the weights and no record of what they
+were trained on, 3 no pixel format."""
 UNCONDITIONAL = {"classes": 0, "class_names": [], "vector_features": 0, "orders": 1, "condition_dropout": 0.0}
 """The fields that format versions before 6 lack."""
 

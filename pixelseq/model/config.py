@@ -80,7 +80,7 @@ class ModelConfig:
         object.__setattr__(self, "class_names", tuple(self.class_names))
         if self.class_names and len(self.class_names) != self.classes:
             raise ValueError(f"ModelConfig.class_names has {len(self.class_names)} names for {self.classes} classes")
-        if self.orders not in ORDERS:
+        if isinstance(self.orders, bool) or self.orders not in ORDERS:
             raise ValueError(f"ModelConfig.orders is {self.orders!r}; choose from {', '.join(map(str, ORDERS))}")
         if self.condition_dropout and not (self.classes or self.vector_features):
             raise ValueError(
