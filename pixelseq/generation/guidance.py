@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pixelseq.model.condition import UNTOLD, Condition
+from pixelseq.model.condition import NO_LABEL, Condition
 from pixelseq.model.pixelrnn import PixelRNN
 
 
@@ -48,7 +48,7 @@ def beside_untold(model: PixelRNN, batch: int, condition: Condition | None, guid
     told = torch.arange(2 * batch) % 2 == 0
     label, vector, known = twice.label, twice.vector, twice.vector_known
     if label is not None:
-        label = torch.where(told.to(label.device), label, UNTOLD)
+        label = torch.where(told.to(label.device), label, NO_LABEL)
     if vector is not None:
         told = told.to(vector.device)
         known = told if known is None else known & told

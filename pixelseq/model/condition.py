@@ -13,7 +13,7 @@ from torch import Tensor
 from pixelseq.model.config import ModelConfig
 from pixelseq.model.inputs import Integers, as_tensor
 
-UNTOLD = -1
+NO_LABEL = -1
 """The label of an image that is not told its own."""
 
 
@@ -81,7 +81,7 @@ class Condition:
             if not config.classes:
                 raise ValueError("the model knows no labels: it was not trained with a condition of labels")
             low, high = self.label.min().item(), self.label.max().item()
-            if low < UNTOLD or high >= config.classes:
+            if low < NO_LABEL or high >= config.classes:
                 raise ValueError(f"labels are from {low} to {high}; the model knows 0 to {config.classes - 1}")
         if self.vector is not None:
             if not config.vector_features:
@@ -92,7 +92,7 @@ class Condition:
                 )
         if config.condition_dropout:
             return
-        if config.classes and (self.label is None or bool((self.label == UNTOLD).any())):
+        if config.classes and (self.label is None or bool((self.label == NO_LABEL).any())):
             raise ValueError(
                 f"the model must be told the label of every image, 0 to {config.classes - 1}, as in "
                 "Condition(label=...): it was trained without condition_dropout"

@@ -25,7 +25,8 @@ from pixelseq.layers import (
     SoftmaxHead,
 )
 from pixelseq.model import checkpoint
-from pixelseq.model.condition import UNTOLD, Condition
+from pixelseq.model.batch import Batch
+from pixelseq.model.condition import NO_LABEL, Condition
 from pixelseq.model.config import ModelConfig
 from pixelseq.model.inputs import Integers, as_tensor
 from pixelseq.model.orders import turn, turn_back
@@ -146,14 +147,13 @@ class PixelRNN(nn.Module):
         nats = torch.stack([self.nll(images, condition, order).double().sum((1, 2, 3)) for order in orders])
         return (-nats).logsumexp(0) - math.log(len(orders))
 
-    def checked_nll(self, images: Tensor, features: Tensor | None = None) -> Tensor:
-        """Gives the `nll` in order 0 of images that have passed `check_images`, which may wait for the device.
+    def checked_nll(self, batch: Batch) -> Tensor:
+        """Gives the nats [B, C, H, W] of a batch whose levels and condition have been checked.
 
-        Args:
-            images: [B, C, H, W], turned where `features` tell of another order.
-            features: [B, 1, 1, F] or None, what `condition_features` gives.
+        The checks may wait for the device; this does not.
         """
-        levels = rearrange(images, "b c h w -> b h w c").long()
+        levels = rearrange(batch.levels, "b c h w -> b h w c").long()
+        features = self._condition_features(len(levels), batch.condition, batch.orders)
         return rearrange(self._nll(levels, features), "b h w c -> b c h w")
 
     def _nll(self, levels: Tensor, features: Tensor | None) -> Tensor:
@@ -198,20 +198,22 @@ class PixelRNN(nn.Module):
             raise ValueError(f"`order` is {order!r}; the model {known}")
         condition = (condition or Condition()).for_images(batch)
         condition.check(self.config)
-        return self.checked_condition_features(batch, condition, torch.full((batch,), order))
+        return self._condition_features(batch, condition, torch.full((batch,), order))
 
-    def checked_condition_features(self, batch: int, condition: Condition, order: Tensor) -> Tensor | None:
+    def _condition_features(self, batch: int, condition: Condition, orders: Tensor | None) -> Tensor | None:
         """Makes `condition_features` of a condition that has been checked, and of orders [B], one per image."""
         if self.conditioning is None:
             return None
+        if orders is None:
+            orders = torch.zeros(batch, dtype=torch.long)
         label, vector, known = condition.label, condition.vector, condition.vector_known
         if label is None:
-            label = torch.full((batch,), UNTOLD)
+            label = torch.full((batch,), NO_LABEL)
         if known is None:
             known = torch.full((batch,), vector is not None)
         if vector is None:
             vector = torch.zeros(batch, self.config.vector_features)
-        features: Tensor = self.conditioning(*(part.to(self.device) for part in (label, vector, known, order)))
+        features: Tensor = self.conditioning(*(part.to(self.device) for part in (label, vector, known, orders)))
         return features
 
     def init_state(self, batch: int, width: int, condition: Condition | None = None, order: int = 0) -> State:
