@@ -19,6 +19,8 @@ SAMPLED_PIXELS = 128 * 128
 """The most pixels of a sampled image: they are drawn one after another."""
 COMPLETED_PIXELS = 64 * 64
 """The most pixels of a completed image: images are completed one after another."""
+PICTURES = ("samples", "tall", "completions")
+"""The names of the pictures; in a run's folder each is a .png."""
 
 
 def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -> dict[str, Image.Image]:
@@ -46,11 +48,12 @@ def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -
         complete(model, image[None], mask, num=8, seed=seed, first_index=8 * k)[0]
         for k, (image, mask) in enumerate(zip(originals, masks, strict=True))
     ]
-    return {
-        "samples": sample_sheet(samples, pixel_format, columns=8),
-        "tall": sample_sheet(tall, pixel_format, columns=16),
-        "completions": completion_sheet(originals, masks, completions, pixel_format),
-    }
+    sheets = [
+        sample_sheet(samples, pixel_format, columns=8),
+        sample_sheet(tall, pixel_format, columns=16),
+        completion_sheet(originals, masks, completions, pixel_format),
+    ]
+    return dict(zip(PICTURES, sheets, strict=True))
 
 
 def _capped(size: Sequence[int], pixels: int) -> tuple[int, int]:
