@@ -33,6 +33,7 @@ from pixelseq.runtime.processes import join_processes
 from pixelseq.runtime.scripts import as_flags, one_line_errors
 from pixelseq.runtime.signals import Signals, end_with_launcher
 from pixelseq.training.arguments import configure, parse_arguments
+from pixelseq.training.conditions import conditional
 from pixelseq.training.config import TrainConfig
 from pixelseq.training.gradients import backward, evaluate_shared
 from pixelseq.training.limits import expected_steps, learning_rate, limit_reached, plan, plan_note
@@ -117,7 +118,7 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
         if not isinstance(data.train, Images):
             raise ValueError("--stage-split needs images that are at hand; leave --streaming off")
         data = dataclasses.replace(data, train=stage_images(data.train, asked.stage))
-    config = fit_to_data(asked, data)
+    config, data = fit_to_data(asked, data)
     check_pictures(data.pixel_format)
     model, begun_with = build_model(config, folder)
     if isinstance(data.train, Images):
@@ -148,15 +149,16 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
     accelerator.end_training()
 
 
-def fit_to_data(config: TrainConfig, data: Dataset) -> TrainConfig:
-    """Fills in what the data decide: the model's pixel format, and the steps of a number of epochs."""
-    model = dataclasses.replace(config.model, pixel_format=data.pixel_format)
+def fit_to_data(config: TrainConfig, data: Dataset) -> tuple[TrainConfig, Dataset]:
+    """Fills in what the data decide, such as the model's pixel format and its classes, and has them tell conditions."""
+    model, data = conditional(config, data)
+    model = dataclasses.replace(model, pixel_format=data.pixel_format)
     steps = config.steps
     if config.epochs is not None:
         if not isinstance(data.train, Images):
             raise ValueError("the length of a stream is not known; give --steps instead of --epochs")
         steps = math.ceil(config.epochs * len(data.train) / config.batch_size)
-    return dataclasses.replace(config, model=model, steps=steps)
+    return dataclasses.replace(config, model=model, steps=steps), data
 
 
 def build_model(config: TrainConfig, folder: Path) -> tuple[PixelRNN, str | None]:

@@ -26,6 +26,8 @@ class SourceImages:
     pixel_format: PixelFormat
     splits: dict[str, Images]
     """The images of each of train, validation and test that there is; those of `all`, where no split is named."""
+    class_names: tuple[str, ...] = ()
+    """The name of each label, if labels have names."""
     notes: tuple[str, ...] = ()
     """What was decided for the user, one line per decision."""
 

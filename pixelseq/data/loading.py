@@ -92,7 +92,7 @@ def load_as_named(options: DataOptions | str, seed: int = 0, legend: str | None 
     found, options = _find(options, legend)
     pixel_format, view, notes = _view(found, options)
     splits = {split: replace(images, view=view, seed=seed) for split, images in found.splits.items()}
-    return SourceImages(options.name, pixel_format, splits, (*found.notes, *notes))
+    return SourceImages(options.name, pixel_format, splits, found.class_names, (*found.notes, *notes))
 
 
 def _find(options: DataOptions | str, legend: str | None) -> tuple[_Found, DataOptions]:
