@@ -25,8 +25,8 @@ def test_metrics_of_steps_that_are_taken_again_are_dropped(tmp_path: Path) -> No
         with path.open("a") as file:
             file.write('{"split": "tr')  # killed in the middle of a line
     lines = read_metrics(path)
-    assert [(line["step"], line["nats_per_image"]) for line in lines] == [(50, 50), (100, 100), (150, 250), (200, 300)]
-    assert all(7 <= line["seconds"] < 60 for line in lines)
+    assert [(line.step, line.nats_per_image) for line in lines] == [(50, 50), (100, 100), (150, 250), (200, 300)]
+    assert all(7 <= line.seconds < 60 for line in lines)
     draw_curve(lines, tmp_path / "curve.png")
     with Image.open(tmp_path / "curve.png") as picture:
         assert picture.size == (840, 480)
