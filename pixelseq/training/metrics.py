@@ -45,8 +45,8 @@ class Measurement:
     learning_rate: float | None = None
 
     def __post_init__(self) -> None:
-        if self.step < 0 or not math.isfinite(self.nats_per_image + self.bits_per_dim):
-            raise ValueError("the step is negative, or the likelihood is not finite")
+        if not 0 <= self.step < 2**63 or not math.isfinite(self.nats_per_image + self.bits_per_dim):
+            raise ValueError("the step is none, or the likelihood is not finite")
 
     def to_line(self) -> str:
         """Writes it as JSON; what there is none of is left out."""

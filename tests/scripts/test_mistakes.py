@@ -42,7 +42,7 @@ MISTAKES = {
         "run with other settings: --batch-size is 4, the run has 8",
     ),
     "other-preset": (["train/run.py", "photos", "--out", "runs/digits"], "holds a run of preset digits, not photos"),
-    "checkpoint-exists": (["train/run.py", "--out", "shared"], "shared already holds a trained model"),
+    "checkpoint-exists": (["train/run.py", "--out", "shared"], "shared already holds checkpoint, of no run"),
     "no-checkpoint": ([*SAMPLE, "--checkpoint", "runs/digit"], "no checkpoint folder runs/digit"),
     "no-size": (
         ["sample/run.py", "--checkpoint", "sizeless", "--out", "new", "--height", "8"],
