@@ -23,6 +23,7 @@ from pixelseq import PixelFormat, PixelRNN, SamplingOptions, complete
 from pixelseq.data.files import files_below, is_picture, left_out
 from pixelseq.data.options import parse_range
 from pixelseq.data.texts import find_maps
+from pixelseq.imaging.limits import MAX_PIXELS
 from pixelseq.imaging.masks import (
     RULES,
     Mark,
@@ -40,7 +41,7 @@ from pixelseq.imaging.partial import PartialPicture, read_partial
 from pixelseq.imaging.partial_text import PartialText, read_partial_text, read_text_mask
 from pixelseq.imaging.pictures import completion_sheet, save_levels, save_png
 from pixelseq.imaging.preprocessing import Preprocessing
-from pixelseq.imaging.read import MAX_PIXELS, SUFFIXES
+from pixelseq.imaging.read import SUFFIXES
 from pixelseq.imaging.text import TEXT, check_text, save_text, to_text
 from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest

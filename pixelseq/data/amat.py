@@ -8,29 +8,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelseq.data.array_files import in_one_line, named, open_unpacked
+from pixelseq.data.array_files import check_unpacked, in_one_line, named, open_unpacked
+from pixelseq.data.options import DataOptions
 from pixelseq.data.rows import Row, Table, number_name
 from pixelseq.imaging.axes import channels_first, find_order
 
-MOST_BYTES = 2**24
+MOST_BYTES = 2**22
 """The most bytes of a row."""
 LARGEST = 2**31
 """Whole numbers are below it."""
 
 
-def open_amat(path: Path, split: str, sizes: tuple[int, ...] | None, channels: int | None) -> tuple[Table, list[str]]:
+def open_amat(path: Path, split: str, options: DataOptions) -> tuple[Table, list[str]]:
     """Opens a .amat.
 
     Args:
         path: the file.
         split: its split, for the names of images.
-        sizes: the sizes of an image's axes; by default rows and columns of a square, if there is one.
-        channels: the channels of an image, where the user says so.
+        options: the options of the data set. Without a shape, images are squares, if their rows can be.
 
     Returns:
         The table of its images, and what was decided on its rows, one line per decision.
@@ -38,8 +39,8 @@ def open_amat(path: Path, split: str, sizes: tuple[int, ...] | None, channels: i
     Raises:
         ValueError: its first row holds no numbers, or none of such an image and perhaps a label.
     """
-    count = len(next(_numbers(path), ()))
-    notes = []
+    read = partial(_numbers, path, options.pixel_limit)
+    count, sizes, notes = len(next(read(), ())), options.shape_sizes, []
     if sizes is None:
         side = next((math.isqrt(n) for n in (count, count - 1) if n > 0 and math.isqrt(n) ** 2 == n), None)
         if side is None:
@@ -54,10 +55,10 @@ def open_amat(path: Path, split: str, sizes: tuple[int, ...] | None, channels: i
     if labelled := count > values:
         notes.append(f"the last of the {count} values of a row of {path.name} is taken as its label")
     with named(str(path)):
-        order = find_order(sizes, channels)
+        order = find_order(sizes, options.channels)
 
     def rows() -> Iterator[Row]:
-        for k, numbers in enumerate(_numbers(path)):
+        for k, numbers in enumerate(read()):
             if len(numbers) != count:
                 raise ValueError(f"{path}, image {k} has {len(numbers)} values; the first one has {count}")
             image = channels_first(numbers[:values].reshape(sizes), order)
@@ -66,10 +67,12 @@ def open_amat(path: Path, split: str, sizes: tuple[int, ...] | None, channels: i
     return Table(None, rows, labelled), notes
 
 
-def _numbers(path: Path) -> Iterator[NDArray[np.int64]]:
+def _numbers(path: Path, max_pixels: int) -> Iterator[NDArray[np.int64]]:
     """Gives the whole numbers of each row that has any."""
+    size = path.stat().st_size
     with in_one_line(path), open_unpacked(path) as file:
         while line := file.readline(MOST_BYTES):
+            check_unpacked(file.tell(), size, max_pixels)
             if len(line) == MOST_BYTES:
                 raise ValueError(f"a row has {MOST_BYTES} bytes or more")
             values = np.array(line.split(), np.float64)

@@ -7,6 +7,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelseq.data.array_files import check_members
 from pixelseq.data.files import is_hidden, left_out
 from pixelseq.imaging.read import SUFFIXES
 from pixelseq.imaging.signatures import LONGEST, begins_a_picture
@@ -15,8 +16,6 @@ MOST_BYTES = 2**28
 """The most bytes of a picture's file; what is larger is more likely meant to fill the memory."""
 MOST_FILES = 2**21
 """The most files in a .zip."""
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""The ways of compression that are read: with others, Python's reader does not bound what a few bytes become."""
 DAMAGED = (OSError, EOFError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 """What zipfile raises for damaged files."""
 
@@ -60,6 +59,7 @@ def list_pictures(path: Path) -> tuple[dict[Path, str], list[str]]:
             infos = [info for info in archive.infolist() if not info.is_dir()]
             if len(infos) > MOST_FILES:
                 raise ValueError(f"it holds {len(infos)} files; at most {MOST_FILES} are read")
+            check_members(path, infos)
             for info in infos:
                 parts = info.filename.replace("\\", "/").split("/")  # some programs write the separators of Windows
                 if ".." in parts or "" in parts:
@@ -87,5 +87,3 @@ def _check(info: zipfile.ZipInfo) -> None:
         raise ValueError(f"{info.filename} is encrypted; unpack it, and give the path of the folder")
     if info.file_size > MOST_BYTES:
         raise ValueError(f"{info.filename} has {info.file_size} bytes; a picture may have {MOST_BYTES}")
-    if info.compress_type not in METHODS:
-        raise ValueError(f"{info.filename} is compressed by method {info.compress_type}; only deflate is read")

@@ -11,17 +11,18 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelseq.imaging.axes import channels_first, find_order
+from pixelseq.imaging.limits import check_pixels
 from pixelseq.imaging.read import as_levels
 
 PIECE = 2**20
@@ -36,6 +37,9 @@ WHOLE = "iub"
 """The kinds of types of whole numbers."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """The compressions that NumPy writes."""
+PACKED = 100
+"""How many times its own size data unpack to, unless they have fewer bytes than the most pixels of a file: what is
+larger is more likely meant to fill disks and memory."""
 
 
 @dataclass(frozen=True)
@@ -80,25 +84,42 @@ class Array:
             _check_end(file)
 
 
+class _Size(NamedTuple):
+    """The bytes of a file."""
+
+    unpacked: int | None
+    """What it unpacks to, None where it does not say so."""
+    packed: int
+
+    @classmethod
+    def of(cls, path: Path) -> _Size:
+        """Gives the size of a file, which may be gzipped."""
+        size = path.stat().st_size
+        return cls(None if _is_gzipped(path) else size, size)
+
+
 @dataclass(frozen=True)
 class GridFile:
     """A .npy of one image."""
 
     path: Path
 
-    def read(self, channels: int | None) -> NDArray[np.integer]:
+    def read(self, channels: int | None, max_pixels: int) -> NDArray[np.integer]:
         """Reads the image, [C, H, W].
 
         Args:
             channels: C, where the user says so.
+            max_pixels: the most pixels that it may have.
 
         Raises:
-            ValueError: it is damaged, or no image of whole numbers.
+            ValueError: it is damaged, too large, or no image of whole numbers.
         """
-        array = open_npy(self.path)
+        array = open_npy(self.path, max_pixels)
         check_whole(array, str(self.path))
         with named(f"{self.path}, one image as each .npy of a folder"):
-            return as_levels(channels_first(array.whole(), find_order(array.shape, channels)))
+            order = find_order(array.shape, channels)
+            check_image(array.shape, order, max_pixels)
+            return as_levels(channels_first(array.whole(), order))
 
 
 def ending(path: Path) -> str:
@@ -118,49 +139,90 @@ def is_idx(path: Path) -> bool:
 
 def open_unpacked(path: Path) -> IO[bytes]:
     """Opens a file, or what is in it if it is gzipped."""
-    with path.open("rb") as file:
-        is_gzipped = file.read(2) == GZIP
-    return cast(IO[bytes], gzip.open(path)) if is_gzipped else path.open("rb")
+    return cast(IO[bytes], gzip.open(path)) if _is_gzipped(path) else path.open("rb")
 
 
-def open_npy(path: Path) -> Array:
+def open_npy(path: Path, max_pixels: int) -> Array:
     """Opens a .npy.
 
+    Args:
+        path: the file.
+        max_pixels: where it is gzipped, the most bytes that it unpacks to beyond `PACKED` times its own.
+
     Raises:
-        ValueError: it is damaged, or holds anything but numbers.
+        ValueError: it is damaged, unpacks to too much, or holds anything but numbers.
     """
     with in_one_line(path):
-        return _npy(path, partial(open_unpacked, path), _size(path))
+        return _npy(path, partial(open_unpacked, path), _Size.of(path), max_pixels)
 
 
-def open_npz(path: Path) -> dict[str, Array]:
+def open_npz(path: Path, max_pixels: int) -> dict[str, Array]:
     """Opens the arrays of a .npz, by their names.
 
+    Args:
+        path: the file.
+        max_pixels: as in `open_npy`, for each array.
+
     Raises:
-        ValueError: it is damaged, or holds anything but numbers.
+        ValueError: it is damaged, unpacks to too much, or holds anything but numbers.
     """
     found = {}
     with in_one_line(path), zipfile.ZipFile(path) as archive:
+        check_members(path, archive.infolist())
         for info in archive.infolist():
-            if info.compress_type not in METHODS:
-                raise ValueError(f"{info.filename} is compressed by method {info.compress_type}; only deflate is read")
-            found[info.filename.removesuffix(".npy")] = _npy(path, partial(_open_member, path, info), info.file_size)
+            size = _Size(info.file_size, info.compress_size)
+            name = info.filename.removesuffix(".npy")
+            found[name] = _npy(path, partial(_open_member, path, info), size, max_pixels)
     return found
 
 
-def open_idx(path: Path) -> Array:
+def open_idx(path: Path, max_pixels: int) -> Array:
     """Opens an idx file.
 
+    Args:
+        path: the file.
+        max_pixels: as in `open_npy`.
+
     Raises:
-        ValueError: it is damaged.
+        ValueError: it is damaged, or unpacks to too much.
     """
     with in_one_line(path):
         with open_unpacked(path) as file:
             start = _read(file, 4)
             shape = tuple(int.from_bytes(_read(file, 4), "big") for _ in range(start[3]))
         array = Array(path, shape, np.dtype(IDX_TYPES[start[2]]), 4 + 4 * len(shape), partial(open_unpacked, path))
-        _check_size(array, _size(path))
+        _check_size(array, _Size.of(path), max_pixels)
         return array
+
+
+def check_image(shape: tuple[int, ...], order: str, max_pixels: int) -> None:
+    """Raises ValueError where images have too many pixels.
+
+    Args:
+        shape: the sizes of the axes of an array.
+        order: what these are, as `find_order` gives it.
+        max_pixels: the most pixels that an image may have.
+    """
+    check_pixels(math.prod(size for size, axis in zip(shape, order, strict=True) if axis in "HW"), max_pixels)
+
+
+def check_unpacked(unpacked: int, packed: int, max_pixels: int) -> None:
+    """Raises ValueError for packed data that would fill disks and memory: see `PACKED`."""
+    if unpacked > max(PACKED * packed, max_pixels):
+        raise ValueError(
+            f"{packed} bytes unpack to {unpacked}; of more than {PACKED} times as many, at most {max_pixels} are read: "
+            "raise the limit with `max_pixels`"
+        )
+
+
+def check_members(path: Path, infos: Iterable[zipfile.ZipInfo]) -> None:
+    """Raises ValueError for files in a .zip that are packed in other ways than are read, or in the same bytes."""
+    for info in infos:
+        # With others, Python's reader does not bound what a few bytes become.
+        if info.compress_type not in METHODS:
+            raise ValueError(f"{info.filename} is compressed by method {info.compress_type}; only deflate is read")
+    if sum(info.compress_size for info in infos) > path.stat().st_size:
+        raise ValueError("its files overlap")
 
 
 def check_whole(array: Array, where: str) -> None:
@@ -190,12 +252,17 @@ def in_one_line(path: Path) -> Iterator[None]:
         raise ValueError(f"{path} holds no arrays of numbers that can be read: {reason}") from error
 
 
+def _is_gzipped(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == GZIP
+
+
 def _open_member(path: Path, info: zipfile.ZipInfo) -> IO[bytes]:
     with zipfile.ZipFile(path) as archive:
         return archive.open(info)  # the .zip stays open until it is closed
 
 
-def _npy(path: Path, opened: Callable[[], IO[bytes]], size: int | None) -> Array:
+def _npy(path: Path, opened: Callable[[], IO[bytes]], size: _Size, max_pixels: int) -> Array:
     with opened() as file:
         head = io.BytesIO(file.read(NPY_HEADER))
     version = np.lib.format.read_magic(head)
@@ -208,20 +275,15 @@ def _npy(path: Path, opened: Callable[[], IO[bytes]], size: int | None) -> Array
     if dtype.kind not in "biufc":
         raise ValueError(f"its values are {dtype}")
     array = Array(path, shape, dtype, head.tell(), opened, by_columns and len(shape) > 1)
-    _check_size(array, size)
+    _check_size(array, size, max_pixels)
     return array
 
 
-def _size(path: Path) -> int | None:
-    """Gives the size of a file, None where it is gzipped."""
-    with path.open("rb") as file:
-        return None if file.read(2) == GZIP else path.stat().st_size
-
-
-def _check_size(array: Array, size: int | None) -> None:
+def _check_size(array: Array, size: _Size, max_pixels: int) -> None:
     claimed = array.offset + math.prod(array.shape) * array.dtype.itemsize
-    if min(array.shape, default=0) < 0 or (size is not None and claimed != size):
-        raise ValueError(f"{array.dtype} {list(array.shape)} takes {claimed} bytes, but it has {size}")
+    if min(array.shape, default=0) < 0 or size.unpacked not in (None, claimed):
+        raise ValueError(f"{array.dtype} {list(array.shape)} takes {claimed} bytes, but it has {size.unpacked}")
+    check_unpacked(claimed, size.packed, max_pixels)
 
 
 def _read(file: IO[bytes], count: int) -> bytearray:

@@ -16,6 +16,7 @@ from pixelseq.data.amat import open_amat
 from pixelseq.data.array_files import (
     Array,
     GridFile,
+    check_image,
     check_whole,
     ending,
     is_idx,
@@ -79,17 +80,17 @@ def find(path: Path, files: list[Path], options: DataOptions) -> Arrays:
     elif kind == ".npz" and path.is_dir():
         raise ValueError(f"the folder {path} holds .npz files; give the path of one, such as {files[0]}")
     else:
-        tables, said = _tables(path, _open(path, files, kind), options, is_stack=kind == "idx")
+        tables, said = _tables(path, _open(path, files, kind, options.pixel_limit), options, is_stack=kind == "idx")
     return Arrays(tables, files, notes + said)
 
 
-def _open(path: Path, files: list[Path], kind: str) -> dict[str, Array]:
+def _open(path: Path, files: list[Path], kind: str, max_pixels: int) -> dict[str, Array]:
     """Opens arrays, by the names that tell their splits."""
     if kind == ".npz":
-        return open_npz(path)
+        return open_npz(path, max_pixels)
     if kind == ".npy":
-        return {path.stem: open_npy(path)}
-    return {_name(path, file): open_idx(file) for file in files}
+        return {path.stem: open_npy(path, max_pixels)}
+    return {_name(path, file): open_idx(file, max_pixels) for file in files}
 
 
 def _name(path: Path, file: Path) -> str:
@@ -101,7 +102,7 @@ def _amat_tables(path: Path, files: list[Path], options: DataOptions) -> tuple[d
     names = {_name(path, file): file for file in files}
     tables, notes = {}, []
     for split, name in _by_split(path, list(names)).items():
-        tables[split], said = open_amat(names[name], split, options.shape_sizes, options.channels)
+        tables[split], said = open_amat(names[name], split, options)
         notes += said
     return tables, notes
 
@@ -172,9 +173,9 @@ def _tables(
         if len(array.shape) == 2 and options.shape is None:
             H, W = array.shape
             notes.append(f"{where} is taken as one image of {H}x{W}; `shape` takes each row as an image")
-        numbers = _read_labels(arrays[labels[split]], f"{path}, {labels[split]}") if split in labels else None
-        if numbers is not None and len(numbers) != count:
-            raise ValueError(f"{path} has {len(numbers)} labels for {count} {split} images; expected one each")
+        numbers = None
+        if split in labels:
+            numbers = _read_labels(arrays[labels[split]], f"{path}, {labels[split]}", count, f"{count} {split} images")
         tables[split] = Table(count, partial(_rows, split, read, numbers), numbers is not None)
     return tables, notes
 
@@ -193,6 +194,7 @@ def _images(
             if len(array.shape) == 2 and not may_be_one:
                 raise ValueError(f"its images are rows of {array.shape[1]} values; say their `shape`, such as 28x28")
             order = find_order(array.shape, options.channels, (*IMAGES, *ONE_IMAGE) if may_be_one else IMAGES)
+            check_image(array.shape, order, options.pixel_limit)
             if not order.startswith("N"):
                 return 1, lambda: iter([channels_first(array.whole(), order)])
             return array.shape[0], lambda: (channels_first(image, order[1:]) for image in array.rows())
@@ -204,7 +206,9 @@ def _images(
         return array.shape[0], lambda: (channels_first(row.reshape(sizes), order) for row in array.rows())
 
 
-def _read_labels(array: Array, where: str) -> NDArray[np.integer]:
+def _read_labels(array: Array, where: str, count: int, images: str) -> NDArray[np.integer]:
+    if array.shape[0] != count:
+        raise ValueError(f"{where} has {array.shape[0]} labels for {images}; expected one each")
     if not np.can_cast(array.dtype, np.int64):
         raise ValueError(f"{where} holds labels of {array.dtype}; whole numbers that int64 can hold are expected")
     return array.whole().reshape(-1)

@@ -201,7 +201,7 @@ def _images(row: Row, in_bytes: bool, options: DataOptions, facts: Facts, tally:
         if isinstance(content, TextMap):
             content = content.levels(facts.legend)
         elif isinstance(content, GridFile):
-            content = content.read(options.channels)
+            content = content.read(options.channels, options.pixel_limit)
         elif isinstance(content, Member):
             content = content.read_bytes()
         if isinstance(content, bytes | Path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pixelseq.data.options import DataOptions
 from pixelseq.imaging.depth import MOST_DARK, SHADE_TOP, TOP
-from pixelseq.imaging.read import MAX_PIXELS, Decoded, Reading, decode_frames
+from pixelseq.imaging.read import Decoded, Reading, decode_frames
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Tally:
             value_range=options.value_range,
             whole_top=self.whole_top,
             every_frame=options.frames == "all",
-            max_pixels=options.max_pixels or MAX_PIXELS,
+            max_pixels=options.pixel_limit,
         )
         for k, frame in enumerate(decode_frames(content, reading)):
             if k == 0 and frame.frames > 1:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pixelseq.imaging.limits import MAX_PIXELS
 from pixelseq.imaging.preprocessing import Preprocessing
 from pixelseq.pixel_format import Kind
 from pixelseq.runtime import names
@@ -53,7 +54,8 @@ class DataOptions:
     frames: Literal["first", "all"] = "first"
     """What is read of stacks and animations: the first frame of each file, or all, as images of their own."""
     max_pixels: int | None = None
-    """The most pixels that are read from one file, all its frames together; 178,956,970 by default."""
+    """The most pixels that are read from one picture, all its frames together, or from one image of an array, and the
+    most bytes that a packed array of more than 100 times its packed size has; 178,956,970 by default."""
     flip: bool = False
     """Mirrors half of the training images left to right, drawn anew at every use."""
     shape: str | None = None
@@ -124,6 +126,11 @@ class DataOptions:
         return None if self.resize is None else parse_size(self.resize, "resize")
 
     @property
+    def pixel_limit(self) -> int:
+        """The most pixels that are read at once."""
+        return self.max_pixels or MAX_PIXELS
+
+    @property
     def value_range(self) -> tuple[float, float] | None:
         """The values of `range` that are black and white."""
         return None if self.range is None else parse_range(self.range)
@@ -152,7 +159,7 @@ class DataOptions:
     def check_grids(self) -> None:
         """Raises ValueError if options for pictures are given although the data are grids of levels."""
         for flag in self.for_pictures:
-            if flag != "channels":  # which tells how axes are to be read
+            if flag not in ("channels", "max_pixels"):  # which tell how axes are to be read, and the largest image
                 raise ValueError(f"`{flag}` is for pictures; the images of {self.name} are levels already")
 
     def check_no_columns(self) -> None:

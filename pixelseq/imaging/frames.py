@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ MPO_FRAMES = ("Baseline", "Multi-Frame")
 class Frames(NamedTuple):
     """The frames of a file."""
 
-    indices: list[int]
+    indices: Sequence[int]
     """Their indices among all pictures of the file."""
     pixels: int
     """The number of pixels of all of them."""
@@ -33,7 +34,7 @@ def find_frames(picture: Any) -> Frames:
     """
     count = getattr(picture, "n_frames", 1)
     if count == 1 or picture.format not in ("TIFF", "MPO"):
-        return Frames(list(range(count)), count * math.prod(picture.size))
+        return Frames(range(count), count * math.prod(picture.size))  # a range: files may claim any count
     indices, sizes = [], []
     for k in range(count):
         picture.seek(k)

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from pixelseq.imaging.read import MAX_PIXELS, as_seen, open_picture
+from pixelseq.imaging.limits import MAX_PIXELS
+from pixelseq.imaging.read import as_seen, open_picture
 
 Mark = Literal["black", "white", "transparent", "opaque", "coloured"]
 """What is unknown in a mask."""

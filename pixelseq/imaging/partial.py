@@ -16,11 +16,12 @@ from torch import Tensor
 
 from pixelseq.imaging.depth import CLEAR, MOST_DARK, TOP
 from pixelseq.imaging.levels import SHADES, shades
+from pixelseq.imaging.limits import MAX_PIXELS
 from pixelseq.imaging.masks import resized
 from pixelseq.imaging.palette import find_colours, palette
 from pixelseq.imaging.pictures import check_pictures, levels_of
 from pixelseq.imaging.preprocessing import Preprocessing
-from pixelseq.imaging.read import DEEP_MODES, MAX_PIXELS, Reading, as_seen, open_first
+from pixelseq.imaging.read import DEEP_MODES, Reading, as_seen, open_first
 from pixelseq.pixel_format import PixelFormat
 
 BANDS = {"L": [0], "LA": [0, 3], "RGB": [0, 1, 2], "RGBA": [0, 1, 2, 3]}

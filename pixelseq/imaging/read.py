@@ -6,26 +6,20 @@ Training and completion both read through it, and so see a picture alike: as a p
 from __future__ import annotations
 
 import io
-import struct
-import threading
-import warnings
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from pixelseq.imaging.axes import channels_first, find_order
 from pixelseq.imaging.depth import AT_ONCE, DEEP_MODES, Depth, in_eight_bits, in_sixteen_bits
 from pixelseq.imaging.frames import Frames, find_frames, without_colour
+from pixelseq.imaging.limits import DAMAGED, FORMATS, MAX_PIXELS, TOO_LARGE, check_pixels, in_one_line, limited
 
-# Pillow would hand other formats, such as EPS, to programs outside.
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".gif", ".bmp", ".tif", ".tiff"}) | frozenset(
     {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".tga"}
 )
@@ -36,28 +30,12 @@ ORIENTATION = 0x0112
 """The EXIF tag that says which way is up."""
 WITH_ORIENTATION = frozenset({"exif", "xmp", "Raw profile type exif"})
 """What Pillow finds in a file, other than a TIFF, that can say which way is up."""
+TILE_WIDTH, TILE_LENGTH = 322, 323
+"""The tags of a TIFF that say the size of its tiles, if it has any."""
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
 """The tag of a TIFF that says what its values look like, and the value of those where 0 is white."""
 CODESTREAM = b"\xff\x4f\xff\x51"
 """The start of a JPEG 2000's code; its number of colours and their bits follow at fixed places."""
-MAX_PIXELS = 178_956_970
-"""The most pixels that are read from one file unless the user allows more: Pillow's own limit."""
-DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    AssertionError,
-    RuntimeError,
-    ArithmeticError,
-    struct.error,
-    zlib.error,
-)
-"""What Pillow raises for damaged files."""
-TOO_LARGE = (Image.DecompressionBombWarning, Image.DecompressionBombError)
-_pillows_limit = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -134,7 +112,7 @@ def open_first(source: bytes | Path, reading: Reading) -> Opened:
         raise TypeError(f"the picture is the text {source!r}; expected a Path or the bytes of a file")
     if isinstance(source, Path) and not source.exists():
         raise FileNotFoundError(f"no file {source}")
-    with _in_one_line("" if isinstance(source, bytes) else f"{source} is "):
+    with in_one_line("" if isinstance(source, bytes) else f"{source} is "):
         content = source if isinstance(source, bytes) else source.read_bytes()
     return next(_opened(content, reading, source))
 
@@ -151,7 +129,7 @@ def decode_frames(content: bytes | Path, reading: Reading) -> Iterator[Decoded]:
             one for pictures in tables.
     """
     if isinstance(content, Path):
-        with _in_one_line():
+        with in_one_line():
             content = content.read_bytes()
     for picture, depth, frames in _opened(content, reading):
         pixels = as_seen(picture, reading.channels, reading.size)
@@ -197,7 +175,7 @@ def as_seen(
         ValueError: colours that Pillow cannot convert.
     """
     mode = MODES[channels or (1 if _is_gray(picture) else 3)]
-    with _in_one_line():
+    with in_one_line():
         if picture.mode != mode or (picture.has_transparency_data and mode != "RGBA"):
             picture = _converted(picture, mode)
         if size is not None:
@@ -244,13 +222,14 @@ def as_levels(grid: NDArray[np.integer]) -> NDArray[np.uint8]:
 def _opened(content: bytes, reading: Reading, source: bytes | Path = b"") -> Iterator[Opened]:
     """Opens the frames of an encoded picture, one after another; messages name `source` if it is a file."""
     name = "" if isinstance(source, bytes) else f"{source} is "
-    with _in_one_line(name), _limited(reading.max_pixels):
+    with in_one_line(name), limited(reading.max_pixels):
         file, frames = _open(content, reading)
     for k in frames.indices[: None if reading.every_frame else 1]:
-        with _in_one_line(f"frame {k + 1}: " if reading.every_frame and k else name), _limited(reading.max_pixels):
+        with in_one_line(f"frame {k + 1}: " if reading.every_frame and k else name), limited(reading.max_pixels):
             file.seek(k)
             if 0 in file.size:
                 raise ValueError("it has no pixels")
+            _check_tiles(file, reading.max_pixels)
             _check_depth(file, content)
             file.load()
             picture, depth = _upright(file), None
@@ -259,34 +238,6 @@ def _opened(content: bytes, reading: Reading, source: bytes | Path = b"") -> Ite
             elif k and file.format == "GIF":
                 picture = without_colour(picture)
         yield Opened(picture, depth, len(frames.indices))
-
-
-@contextmanager
-def _in_one_line(name: str = "") -> Iterator[None]:
-    """Turns whatever Pillow raises into a ValueError of one line; `name` comes before "no picture that can be read"."""
-    try:
-        yield
-    except UnidentifiedImageError:
-        raise ValueError(
-            f"{name}no picture that can be read: none of {', '.join(FORMATS)}, or a rare kind of one"
-        ) from None
-    except DAMAGED as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{name}no picture that can be read: {reason}") from error
-
-
-@contextmanager
-def _limited(max_pixels: int) -> Iterator[None]:
-    """Lets Pillow read pictures of at most so many pixels, one thread at a time: its limit is the process's."""
-    with _pillows_limit, warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
-        try:
-            yield
-        except TOO_LARGE:
-            raise ValueError(_too_large(max_pixels)) from None
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
 
 
 def _open(content: bytes, reading: Reading) -> tuple[Image.Image, Frames]:
@@ -302,13 +253,15 @@ def _open(content: bytes, reading: Reading) -> tuple[Image.Image, Frames]:
         if reading.every_frame:
             raise
         file, frames = Image.open(io.BytesIO(content), formats=FORMATS), Frames([0], size)
-    if (frames.pixels if reading.every_frame else size) > reading.max_pixels:
-        raise ValueError(_too_large(reading.max_pixels))
+    check_pixels(frames.pixels if reading.every_frame else size, reading.max_pixels)
     return file, frames
 
 
-def _too_large(max_pixels: int) -> str:
-    return f"it has more than {max_pixels} pixels; raise the limit with `max_pixels`"
+def _check_tiles(file: Image.Image, max_pixels: int) -> None:
+    """Raises ValueError for a TIFF whose tiles, which are unpacked whole, are larger than its picture may be."""
+    if file.format == "TIFF":
+        tags = file.tag_v2  # type: ignore[attr-defined]
+        check_pixels(tags.get(TILE_WIDTH, 1) * tags.get(TILE_LENGTH, 1), max_pixels)
 
 
 def _check_depth(file: Image.Image, content: bytes) -> None:
@@ -321,7 +274,7 @@ def _check_depth(file: Image.Image, content: bytes) -> None:
 
 
 def _in_sixteen_bits(file: Image.Image, picture: Image.Image, reading: Reading) -> tuple[Image.Image, Depth]:
-    if file.format == "PPM":  # which has 16 bits and whose white is 65535 in Pillow, whatever the file's mode says
+    if file.format == "PPM" and picture.mode == "I":  # Pillow makes 65535 of its white, whatever that is in the file
         picture = Image.fromarray(np.asarray(picture).astype(np.uint16))
     white_is_zero = file.format == "TIFF" and file.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO  # type: ignore[attr-defined]
     return in_sixteen_bits(picture, reading.value_range, reading.whole_top, white_is_zero)
