@@ -4,7 +4,8 @@
     python train/evaluate.py --checkpoint runs/digits --data my/digits --per-image scores.csv
     accelerate launch --multi_gpu --num_processes N train/evaluate.py --checkpoint runs/digits
 
-The last line is JSON; it is the same on any number of processes.
+The last line is JSON; it is the same on any number of processes, to the last bit where each uses as many threads, and
+up to rounding where not.
 """
 
 from __future__ import annotations

@@ -100,7 +100,8 @@ def nats_of_images(
 ) -> Tensor:
     """Computes the nats of each image in each order; of several processes, each takes its share of the batches.
 
-    Batches are the same for any number of processes, and so is every image's result, to the last bit.
+    Batches are the same for any number of processes, and so is every image's result, to the last bit where each process
+    uses as many threads: the products of a whole image may round by the number of threads that share them.
 
     Args:
         model: as in `evaluate`.

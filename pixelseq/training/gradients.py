@@ -90,7 +90,7 @@ def backward(
 def evaluate_shared(accelerator: Accelerator, model: PixelRNN, images: Images) -> Likelihood:
     """Computes the exact likelihood of a set of images, of which each process takes its share.
 
-    The result is the same on any number of processes.
+    The result is the same on any number of processes, as `nats_of_images` says.
     """
     return Likelihood.of(nats_shared(accelerator, model, images), images.num_values)
 

@@ -259,14 +259,13 @@ def test_any_top_k_is_all_levels_where_it_is_as_many() -> None:
     assert torch.equal(sample(model, 3, 4, 5, options=SamplingOptions(top_k=10**19)), sample(model, 3, 4, 5))
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("threads", [1, 2, 3, 4, 8])
 def test_a_float32_image_is_the_same_to_the_last_bit_in_any_batch_and_on_any_threads(threads: int) -> None:
     model = small_model(3.0, levels=9, hidden=16, blocks=("row", "diagonal", "conv")).float()
     uniform = torch.rand(5, 6, 1, dtype=torch.float64)
-    compiled = CompiledModel(model, 6)
 
     def rows(images: slice) -> list[torch.Tensor]:
-        walker = CompiledWalker.start(compiled, len(range(5)[images]))
+        walker = CompiledWalker.start(CompiledModel(model, 6), len(range(5)[images]))
         return [torch.cat(walker.walk(Stretch(uniform[images])), dim=1) for _ in range(3)]
 
     alone = [torch.cat(parts) for parts in zip(*(rows(slice(k, k + 1)) for k in range(5)), strict=True)]
