@@ -105,7 +105,7 @@ def config_from_json(text: str | bytes) -> tuple[ModelConfig, TrainedOn | None, 
     what = "the configuration"
     values = read_object(text, what)
     version = values.get("format_version")
-    if version not in range(3, FORMAT_VERSION + 1):
+    if not isinstance(version, int) or not 3 <= version <= FORMAT_VERSION:
         raise ValueError(
             f"{what} has format_version {version!r}; this pixelseq reads 3 to {FORMAT_VERSION}: "
             "install the version of pixelseq that wrote it"
