@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -81,15 +81,8 @@ def remove_leftovers(folder: Path) -> None:
 @contextmanager
 def in_use(folder: Path) -> Iterator[None]:
     """Keeps `remove_abandoned` of other processes from a folder until this process has done with it, or ends."""
-    from filelock import FileLock
-
-    lock = FileLock(folder / LOCK, timeout=0)
-    with suppress(OSError, NotImplementedError):  # without locks nothing is removed either
-        lock.acquire()
-    try:
+    with _locked_if_possible(folder, timeout=0):  # without locks nothing is removed either
         yield
-    finally:
-        lock.release()
 
 
 def remove_abandoned(folder: Path) -> None:
@@ -104,6 +97,24 @@ def remove_abandoned(folder: Path) -> None:
             if path.stat().st_mtime < time.time() - 60:
                 with FileLock(path / LOCK, timeout=0):
                     shutil.rmtree(path)
+
+
+def remove_damaged(folder: Path, is_damaged: Callable[[Path], bool]) -> None:
+    """Removes a damaged folder, unless another process has removed it or put a sound one in its place.
+
+    Args:
+        folder: the folder, or a file in its place.
+        is_damaged: looks at the folder again, while no other process removes it.
+
+    Raises:
+        OSError: the folder cannot be removed.
+    """
+    with _locked_if_possible(folder.parent, timeout=-1):
+        if is_damaged(folder):
+            aside = _beside(folder, "tmp")
+            with suppress(FileNotFoundError):
+                folder.rename(aside)
+                shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
 
 
 @contextmanager
@@ -126,6 +137,19 @@ def locked(path: Path) -> Iterator[None]:
         raise
     except (OSError, NotImplementedError) as error:  # a file system without locks
         log.warning("%s cannot be locked: %s; start no other process there", path, error)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _locked_if_possible(folder: Path, timeout: float) -> Iterator[None]:
+    from filelock import FileLock
+
+    lock = FileLock(folder / LOCK, timeout=timeout)
+    with suppress(OSError, NotImplementedError):
+        lock.acquire()
     try:
         yield
     finally:
