@@ -8,7 +8,8 @@ import numpy as np
 from torch import Tensor
 
 from pixelseq.data import bundled, sources
-from pixelseq.data.cache import BAD_NAMED, Facts, stores
+from pixelseq.data.cache import BAD_NAMED, stores
+from pixelseq.data.cached import Facts
 from pixelseq.data.dataset import Dataset, SourceImages
 from pixelseq.data.options import DataOptions, parse_size
 from pixelseq.data.splits import cut, with_all_splits, with_training_images

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from pixelseq.data import sources, table_files, tables
-from pixelseq.data.cache import Facts, kept
+from pixelseq.data.cache import kept
+from pixelseq.data.cached import Facts
 from pixelseq.data.decoding import Tally
 from pixelseq.data.files import stamp
 from pixelseq.data.options import DataOptions

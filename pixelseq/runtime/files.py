@@ -9,8 +9,13 @@ import secrets
 import shutil
 import sys
 import time
+<<<<<<< HEAD
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
+=======
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+>>>>>>> 09ff17dd0d8916fa9b0f252bbc41954d44afe8d9
 from pathlib import Path
 
 LOCK = "lock"
@@ -85,6 +90,7 @@ def remove_leftovers(folder: Path) -> None:
 
 @contextmanager
 def in_use(folder: Path) -> Iterator[None]:
+<<<<<<< HEAD
     """Keeps `remove_abandoned` of other processes from an unfinished folder of `atomic_folder`.
 
     The lock lies beside the folder, which can so be renamed meanwhile: on Windows no folder can that has open files.
@@ -92,6 +98,10 @@ def in_use(folder: Path) -> Iterator[None]:
     with ExitStack() as held:
         with suppress(OSError, NotImplementedError):  # without locks nothing is removed either
             held.enter_context(_lock(_lock_of(folder)))
+=======
+    """Keeps `remove_abandoned` of other processes from a folder until this process has done with it, or ends."""
+    with _locked_if_possible(folder, timeout=0):  # without locks nothing is removed either
+>>>>>>> 09ff17dd0d8916fa9b0f252bbc41954d44afe8d9
         yield
 
 
@@ -108,6 +118,24 @@ def remove_abandoned(folder: Path) -> None:
                 with _lock(lock):
                     if path != lock:
                         shutil.rmtree(path)
+
+
+def remove_damaged(folder: Path, is_damaged: Callable[[Path], bool]) -> None:
+    """Removes a damaged folder, unless another process has removed it or put a sound one in its place.
+
+    Args:
+        folder: the folder, or a file in its place.
+        is_damaged: looks at the folder again, while no other process removes it.
+
+    Raises:
+        OSError: the folder cannot be removed.
+    """
+    with _locked_if_possible(folder.parent, timeout=-1):
+        if is_damaged(folder):
+            aside = _beside(folder, "tmp")
+            with suppress(FileNotFoundError):
+                folder.rename(aside)
+                shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
 
 
 @contextmanager
@@ -159,6 +187,7 @@ def _lock(path: Path) -> Iterator[None]:
         lock.release()
 
 
+<<<<<<< HEAD
 def _to_disk(path: Path) -> None:
     """Waits until a file's content, or the names in a folder, are on the disk; a rename must not get there before.
 
@@ -186,6 +215,25 @@ def _rename(path: Path, target: Path) -> None:
             return
         time.sleep(seconds)
     path.replace(target)
+=======
+@contextmanager
+def _locked_if_possible(folder: Path, timeout: float) -> Iterator[None]:
+    from filelock import FileLock
+
+    lock = FileLock(folder / LOCK, timeout=timeout)
+    with suppress(OSError, NotImplementedError):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _to_disk(file: Path) -> None:
+    """Waits until a file is on the disk: a rename must not get there before the content of the file."""
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
+>>>>>>> 09ff17dd0d8916fa9b0f252bbc41954d44afe8d9
 
 
 def _beside(path: Path, role: str) -> Path:
