@@ -9,13 +9,8 @@ import secrets
 import shutil
 import sys
 import time
-<<<<<<< HEAD
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
-=======
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
->>>>>>> 09ff17dd0d8916fa9b0f252bbc41954d44afe8d9
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 LOCK = "lock"
@@ -90,18 +85,11 @@ def remove_leftovers(folder: Path) -> None:
 
 @contextmanager
 def in_use(folder: Path) -> Iterator[None]:
-<<<<<<< HEAD
     """Keeps `remove_abandoned` of other processes from an unfinished folder of `atomic_folder`.
 
     The lock lies beside the folder, which can so be renamed meanwhile: on Windows no folder can that has open files.
     """
-    with ExitStack() as held:
-        with suppress(OSError, NotImplementedError):  # without locks nothing is removed either
-            held.enter_context(_lock(_lock_of(folder)))
-=======
-    """Keeps `remove_abandoned` of other processes from a folder until this process has done with it, or ends."""
-    with _locked_if_possible(folder, timeout=0):  # without locks nothing is removed either
->>>>>>> 09ff17dd0d8916fa9b0f252bbc41954d44afe8d9
+    with _lock_if_possible(_lock_of(folder)):  # without locks nothing is removed either
         yield
 
 
@@ -130,7 +118,7 @@ def remove_damaged(folder: Path, is_damaged: Callable[[Path], bool]) -> None:
     Raises:
         OSError: the folder cannot be removed.
     """
-    with _locked_if_possible(folder.parent, timeout=-1):
+    with _lock_if_possible(folder.parent / LOCK, timeout=-1):
         if is_damaged(folder):
             aside = _beside(folder, "tmp")
             with suppress(FileNotFoundError):
@@ -170,11 +158,20 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Holds a lock on an empty file, which is gone at the end."""
+def _lock_if_possible(path: Path, timeout: float = 0) -> Iterator[None]:
+    """Holds a lock on a file, unless another process holds it after `timeout` seconds or there are no locks."""
+    with ExitStack() as held:
+        with suppress(OSError, NotImplementedError):
+            held.enter_context(_lock(path, timeout))
+        yield
+
+
+@contextmanager
+def _lock(path: Path, timeout: float = 0) -> Iterator[None]:
+    """Holds a lock on an empty file, which is gone at the end; waits for it up to `timeout` seconds, or for ever at -1."""
     from filelock import FileLock
 
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=timeout)
     lock.acquire()  # anew where the file is no longer the one of that name
     try:
         yield
@@ -187,7 +184,6 @@ def _lock(path: Path) -> Iterator[None]:
         lock.release()
 
 
-<<<<<<< HEAD
 def _to_disk(path: Path) -> None:
     """Waits until a file's content, or the names in a folder, are on the disk; a rename must not get there before.
 
@@ -215,25 +211,6 @@ def _rename(path: Path, target: Path) -> None:
             return
         time.sleep(seconds)
     path.replace(target)
-=======
-@contextmanager
-def _locked_if_possible(folder: Path, timeout: float) -> Iterator[None]:
-    from filelock import FileLock
-
-    lock = FileLock(folder / LOCK, timeout=timeout)
-    with suppress(OSError, NotImplementedError):
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _to_disk(file: Path) -> None:
-    """Waits until a file is on the disk: a rename must not get there before the content of the file."""
-    with file.open("rb") as written:
-        os.fsync(written.fileno())
->>>>>>> 09ff17dd0d8916fa9b0f252bbc41954d44afe8d9
 
 
 def _beside(path: Path, role: str) -> Path:
