@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,7 +17,16 @@ MOST_BYTES = 2**28
 """The most bytes of a picture's file; what is larger is more likely meant to fill the memory."""
 MOST_FILES = 2**21
 """The most files in a .zip."""
-DAMAGED = (OSError, EOFError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 """What zipfile raises for damaged files."""
 
 
