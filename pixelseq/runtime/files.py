@@ -168,7 +168,7 @@ def _lock_if_possible(path: Path, timeout: float = 0) -> Iterator[None]:
 
 @contextmanager
 def _lock(path: Path, timeout: float = 0) -> Iterator[None]:
-    """Holds a lock on an empty file, which is gone at the end; waits for it up to `timeout` seconds, or for ever at -1."""
+    """Holds a lock on an empty file, gone at the end; waits for it up to `timeout` seconds, or for ever at -1."""
     from filelock import FileLock
 
     lock = FileLock(path, timeout=timeout)
