@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelseq.data.store import Images
+from pixelseq.data.store import BATCHES, Images, generator
 from pixelseq.data.streaming import Stream
 from pixelseq.model.batch import Batch
 
@@ -82,7 +82,7 @@ def _plan(costs: np.ndarray, widths: np.ndarray, budget: int, seed: int) -> Iter
     groups = group.max() + 1
     waiting = np.empty((2, 0), dtype=np.int64)
     for epoch in count():
-        random = np.random.Generator(np.random.Philox(key=[seed, epoch]))
+        random = generator(seed, epoch, 0, BATCHES)
         order = random.permutation(len(costs))
         if groups > 1:
             order = order[np.argsort(random.permutation(groups)[group[order]], kind="stable")]

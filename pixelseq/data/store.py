@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-ORDER, TRAINING, EVALUATION = range(3)
+ORDER, TRAINING, EVALUATION, BATCHES = range(4)
 """The purposes that random numbers are drawn for; no two purposes share a number."""
 AT_A_TIME = 1024
 """The most images that are read in one piece where all are of one size."""

@@ -155,7 +155,7 @@ class CompiledWalker(Walker):
         """Makes a walker at the first pixel of `batch` images."""
         return cls(model, model.init_state(batch), 0)
 
-    def walk(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
+    def walk_unchecked(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
         found = self.model.walk(self.state, self.column, stretch)
         self.column = (self.column + stretch.uniform.shape[1]) % self.model.width
         return found

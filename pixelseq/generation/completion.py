@@ -9,11 +9,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pixelseq.generation.engine import Stretch
-from pixelseq.generation.noise import Noise, Seed, whole_seed
+from pixelseq.generation.noise import Noise, Seed, image_range, whole_seed
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.particles import Particles
 from pixelseq.generation.walkers import start_walk
-from pixelseq.model.inputs import Bools, Integers, as_tensor
+from pixelseq.model.inputs import Bools, Integers, as_tensor, whole_number
 from pixelseq.model.pixelrnn import PixelRNN
 
 
@@ -56,8 +56,7 @@ def complete(
         TypeError: images or masks are neither tensors nor NumPy arrays of integers or bools.
         ValueError: an argument is out of range, or the mask has another size or type.
     """
-    if num < 1:
-        raise ValueError(f"`num` is {num}; at least 1 completion must be asked for")
+    num, particles = whole_number(num, "num"), whole_number(particles, "particles")
     if particles > 1 and options != SamplingOptions():
         raise ValueError(
             f"`particles` is {particles} with temperature {options.temperature}, top_k {options.top_k} and top_p "
@@ -101,6 +100,7 @@ def log_known(
         TypeError: images or masks are neither tensors nor NumPy arrays of integers or bools.
         ValueError: an argument is out of range, or the mask has another size or type.
     """
+    particles = whole_number(particles, "particles")
     images, known = _checked(model, images, known)
     return _walk(model, images, known, 1, seed, SamplingOptions(), particles, True, first_index, progress)[1]
 
@@ -143,10 +143,8 @@ def _walk(
     Rows that are known in all images are walked once per image, not once per copy. From there to the last row with
     known pixels there are particles; after it each completion goes on alone.
     """
-    if particles < 1:
-        raise ValueError(f"`particles` is {particles}; it must be at least 1")
     B, H, W, C = images.shape
-    seed, indices = whole_seed(seed), range(first_index, first_index + B * num)
+    seed, indices = whole_seed(seed), image_range(first_index, B * num)
     noise = Noise(seed, indices, model.device, range(particles))  # particle 0 draws as a sample does
     resampling = Noise(seed, indices, model.device, range(particles, particles + 1))
     given_rows = int(known.all(2).all(0).long().cumprod(0).sum())

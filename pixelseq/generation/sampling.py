@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from pixelseq.generation.engine import Stretch
 from pixelseq.generation.fixed_point import fixed_point
-from pixelseq.generation.noise import Noise, Seed
+from pixelseq.generation.noise import Noise, Seed, image_range
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.walkers import start_walk
+from pixelseq.model.inputs import whole_number
 from pixelseq.model.pixelrnn import PixelRNN
 
 
@@ -43,9 +44,9 @@ def stream(
     Raises:
         ValueError: an argument is out of range; raised at the call, not at the first row.
     """
-    _check_sizes(num, width)
+    num, width = whole_number(num, "num"), whole_number(width, "width")
+    noise = Noise(seed, image_range(first_index, num), model.device)
     walker = start_walk(model, num, width)
-    noise = Noise(seed, range(first_index, first_index + num), model.device)
 
     def rows() -> Iterator[Tensor]:
         while True:
@@ -87,21 +88,13 @@ def sample(
     Raises:
         ValueError: an argument is out of range.
     """
-    if height < 1:
-        raise ValueError(f"`height` is {height}; it must be at least 1")
+    height = whole_number(height, "height")
     if method == "fixed_point":
-        _check_sizes(num, width)
-        noise = Noise(seed, range(first_index, first_index + num), model.device)
+        num, width = whole_number(num, "num"), whole_number(width, "width")
+        noise = Noise(seed, image_range(first_index, num), model.device)
         return fixed_point(model, height, width, noise, options, progress)[0]
     if method != "raster":
         raise ValueError(f"`method` is {method!r}; choose raster or fixed_point")
     rows = stream(model, num, width, seed, options, first_index=first_index)
     bar = tqdm(islice(rows, height), total=height, desc="sampling", unit="row", disable=not progress)
     return torch.stack(list(bar), dim=2)
-
-
-def _check_sizes(num: int, width: int) -> None:
-    if num < 1:
-        raise ValueError(f"`num` is {num}; at least 1 image must be asked for")
-    if width < 1:
-        raise ValueError(f"`width` is {width}; it must be at least 1")

@@ -15,7 +15,7 @@ def start_walk(model: PixelRNN, batch: int, width: int) -> Walker:
     The environment variable PIXELSEQ_BACKEND chooses as it does for the scans; "reference" goes step by step.
 
     Raises:
-        ValueError: batch or width is below 1.
+        ValueError: batch or width is out of range.
     """
     state = model.init_state(batch, width)
     with torch.autocast(model.device.type, enabled=False):  # walks are in the model's own types

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pixelseq.model.batch import Batch
-from pixelseq.model.inputs import Integers
+from pixelseq.model.inputs import Integers, whole_number
 from pixelseq.model.pixelrnn import PixelRNN
 
 MAX_PIXELS = 2**16
@@ -70,7 +70,7 @@ def evaluate(model: PixelRNN, images: Sequence[Integers], batch_size: int = 64) 
         Sums in float64.
 
     Raises:
-        ValueError: the batch size is below 1, or for the reasons of `PixelRNN.nll`.
+        ValueError: the batch size is out of range, or for the reasons of `PixelRNN.nll`.
     """
     # Some sequences know the shapes of images that are only made when they are looked at.
     shapes = getattr(images, "shapes", None) or [tuple(image.shape) for image in images]
@@ -106,8 +106,7 @@ def nats_of_images(
     Raises:
         ValueError: for the reasons of `evaluate`.
     """
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` is {batch_size}; it must be at least 1")
+    batch_size = whole_number(batch_size, "batch_size", bits=63)
     was_training = model.training
     nats = torch.zeros(len(images), dtype=torch.float64)
     try:

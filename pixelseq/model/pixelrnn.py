@@ -24,7 +24,7 @@ from pixelseq.layers import (
 )
 from pixelseq.model import checkpoint
 from pixelseq.model.config import ModelConfig
-from pixelseq.model.inputs import Integers, as_tensor
+from pixelseq.model.inputs import Integers, as_tensor, whole_number
 from pixelseq.model.state import State
 from pixelseq.model.trained_on import TrainedOn
 
@@ -138,10 +138,11 @@ class PixelRNN(nn.Module):
             width: the columns of the images.
 
         Raises:
-            ValueError: batch or width is below 1.
+            ValueError: batch or width is out of range.
         """
-        if batch < 1 or width < 1:
-            raise ValueError(f"batch is {batch} and width {width}; both must be at least 1")
+        batch, width = whole_number(batch, "batch"), whole_number(width, "width")
+        if batch * width >= 2**31:
+            raise ValueError(f"{batch} images of `width` {width} are too large; take less than 2**31 columns at once")
         encoder, blocks = self.encoder.init_state(batch, width), self.blocks.init_state(batch, width + 1)
         position = torch.zeros(1, dtype=torch.long, device=self.device)
         return State(width, row=0, column=0, position=position, stepped=False, encoder=encoder, blocks=blocks)
