@@ -38,6 +38,7 @@ from pixelseq.imaging.png_stream import save_png_stream
 from pixelseq.imaging.text import check_text, save_text, to_text
 from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
+from pixelseq.model.inputs import whole_number
 from pixelseq.runtime.processes import LONGEST_WAIT, check_processes
 from pixelseq.runtime.scripts import check_out, one_line_errors, parse_flags, set_up_torch
 from pixelseq.runtime.signals import Signals
@@ -96,8 +97,8 @@ def run(arguments: Arguments) -> None:
     out = arguments.out or Path(f"samples{suffix}")
     check_out(out, suffix)
     for name in ("num", "height", "width"):
-        if (value := getattr(arguments, name)) is not None and value < 1:
-            raise ValueError(f"`{name}` is {value}; it must be at least 1")
+        if (value := getattr(arguments, name)) is not None:
+            whole_number(value, name)
     if arguments.tileset is not None and arguments.format != "png" and arguments.animate is None:
         raise ValueError(f"`tileset` is for pictures; `format` is {arguments.format}")
     process = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)

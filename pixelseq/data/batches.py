@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelseq.data.store import Images
+from pixelseq.data.store import BATCHES, Images, generator
 from pixelseq.data.streaming import Stream
 from pixelseq.model.batch import Batch
 from pixelseq.model.condition import Condition
@@ -97,7 +97,7 @@ def _plan(costs: np.ndarray, widths: Callable[[int], np.ndarray], budget: int, s
     for epoch in count():
         _, group = np.unique(widths(epoch), return_inverse=True)
         groups = group.max() + 1
-        random = np.random.Generator(np.random.Philox(key=[seed, epoch]))
+        random = generator(seed, epoch, 0, BATCHES)
         order = random.permutation(len(costs))
         if groups > 1:
             order = order[np.argsort(random.permutation(groups)[group[order]], kind="stable")]

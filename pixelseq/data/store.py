@@ -19,7 +19,7 @@ from torch import Tensor
 from pixelseq.model.condition import NO_LABEL, Condition
 from pixelseq.model.orders import TRANSPOSED, turn, turned_size
 
-ORDER, TRAINING, EVALUATION, UNTOLD, TURNED = range(5)
+ORDER, TRAINING, EVALUATION, BATCHES, UNTOLD, TURNED = range(6)
 """The purposes that random numbers are drawn for; no two purposes share a number."""
 AT_A_TIME = 1024
 """The most images that are read in one piece where all are of one size."""

@@ -167,7 +167,7 @@ class CompiledWalker(Walker):
         """Makes a walker at the first pixel of `batch` images; a condition [batch * states, F] is part of the state."""
         return cls(model, model.init_state(batch * (2 if guidance else 1), condition), 0, guidance)
 
-    def walk(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
+    def walk_unchecked(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
         found = self.model.walk(self.state, self.column, self.guidance, stretch)
         self.column = (self.column + stretch.uniform.shape[1]) % self.model.width
         return found

@@ -11,13 +11,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pixelseq.generation.engine import Stretch
-from pixelseq.generation.noise import Noise, Seed, whole_seed
+from pixelseq.generation.noise import Noise, Seed, image_range, whole_seed
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.particles import Particles
 from pixelseq.generation.walkers import start_walk
 from pixelseq.model.condition import Condition
-from pixelseq.model.inputs import Bools, Integers, as_tensor
-from pixelseq.model.orders import turn, turn_back
+from pixelseq.model.inputs import Bools, Integers, as_tensor, whole_number
+from pixelseq.model.orders import check_order, turn, turn_back
 from pixelseq.model.pixelrnn import PixelRNN
 
 
@@ -66,8 +66,7 @@ def complete(
         ValueError: an argument is out of range, the mask has another size or type, the model cannot be told the
             condition, or has not learned the order.
     """
-    if num < 1:
-        raise ValueError(f"`num` is {num}; at least 1 completion must be asked for")
+    num, particles = whole_number(num, "num"), whole_number(particles, "particles")
     if particles > 1 and options != SamplingOptions():
         raise ValueError(
             f"`particles` is {particles} with temperature {options.temperature}, top_k {options.top_k} and top_p "
@@ -75,10 +74,11 @@ def complete(
             "or take 1 particle"
         )
     images, known = _checked(model, images, known)
+    wanted = image_range(first_index, len(images) * num)
     completed = images[:, None].repeat(1, num, 1, 1, 1)
     seed = whole_seed(seed)
     for part in _parts(model, images, known, condition, order):
-        indices = [first_index + b * num + n for b in part.chosen.tolist() for n in range(num)]
+        indices = [wanted[b * num + n] for b in part.chosen.tolist() for n in range(num)]
         levels, _ = _walk(model, part, indices, seed, options, particles, particles > 1, progress)
         completed[part.chosen] = turn_back(levels.movedim(-1, 1), part.order).unflatten(0, (-1, num))
     return completed
@@ -121,11 +121,13 @@ def log_known(
         ValueError: an argument is out of range, the mask has another size or type, the model cannot be told the
             condition, or has not learned the order.
     """
+    particles = whole_number(particles, "particles")
     images, known = _checked(model, images, known)
+    wanted = image_range(first_index, len(images))
     log_p = torch.zeros(len(images), dtype=torch.float64, device=model.device)
     seed = whole_seed(seed)
     for part in _parts(model, images, known, condition, order):
-        indices = [first_index + b for b in part.chosen.tolist()]
+        indices = [wanted[b] for b in part.chosen.tolist()]
         log_p[part.chosen] = _walk(model, part, indices, seed, SamplingOptions(), particles, True, progress)[1]
     return log_p
 
@@ -174,6 +176,7 @@ def _parts(
         before = torch.stack([turn(known, k).flatten(1).long().cumprod(1).sum(1) for k in orders.tolist()])
         best = (before == before.amax(0)).long().argmax(0)  # the first of equals
     else:
+        check_order(order, model.config.orders)
         best = torch.full((B,), order, device=images.device)
     if condition is not None:
         condition = condition.for_images(B)
@@ -199,8 +202,6 @@ def _walk(
     Rows that are known in all images are walked once per image, not once per copy. From there to the last row with
     known pixels there are particles; after it each completion goes on alone.
     """
-    if particles < 1:
-        raise ValueError(f"`particles` is {particles}; it must be at least 1")
     images, known = part.images, part.known
     B, H, W, C = images.shape
     num = len(indices) // B

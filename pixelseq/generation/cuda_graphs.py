@@ -37,7 +37,7 @@ class GraphWalker(Walker):
         self.guidance = guidance
         self.capture = CudaCapture(model.device) if capture is None else capture
 
-    def walk(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
+    def walk_unchecked(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
         # Graphs outlive the call: what they hold must not depend on the mode that it was made in.
         with torch.inference_mode(False):
             graphs = _graphs(self.model, self.state, self.guidance, stretch)

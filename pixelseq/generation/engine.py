@@ -38,6 +38,16 @@ class Stretch:
         assert (self.given is None) == (self.known is None)
 
 
+def check_numbers(log_probs: Tensor) -> None:
+    """Raises ValueError where log-probabilities are NaN, from which any level would be drawn.
+
+    Args:
+        log_probs: log-probabilities that levels have been drawn from, or those of the levels alone.
+    """
+    if log_probs.isnan().any():
+        raise ValueError("the model gives NaN instead of probabilities: its weights are not finite, or far too large")
+
+
 class Walker(ABC):
     """Images that are being drawn, each up to its next pixel.
 
@@ -57,14 +67,23 @@ class Walker(ABC):
         """Gives the indices of the states of some images, [n] -> [n * states]."""
         return (images[:, None] * self.states + torch.arange(self.states, device=images.device)).flatten()
 
-    @abstractmethod
     def walk(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
         """Draws a stretch of the current row; known pixels are entered as given.
 
         Returns:
             levels: [N, W, C], int64.
             nats: [N, W, C], float64, -log p of each value under the model, whatever the options; 0 where not scored.
+
+        Raises:
+            ValueError: the model gives no probabilities.
         """
+        levels, nats = self.walk_unchecked(stretch)
+        check_numbers(nats)
+        return levels, nats
+
+    @abstractmethod
+    def walk_unchecked(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
+        """Does what `walk` does; where the model gives NaN, levels are any and nats NaN."""
 
     @abstractmethod
     def select(self, images: Tensor) -> Walker:
@@ -85,7 +104,7 @@ class StepWalker(Walker):
         self.state = state
         self.guidance = guidance
 
-    def walk(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
+    def walk_unchecked(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
         columns = []
         for j in range(stretch.uniform.shape[1]):
             given = None if stretch.given is None else stretch.given[:, j]

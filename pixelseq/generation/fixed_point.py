@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from pixelseq.generation.engine import check_numbers
 from pixelseq.generation.guidance import beside_untold, guided
 from pixelseq.generation.noise import Noise
 from pixelseq.generation.options import SamplingOptions
@@ -48,6 +49,9 @@ def fixed_point(
     Returns:
         images: [N, C, H, W], levels, turned.
         passes: the number of passes; if it is below C * H * W, the last one changed nothing.
+
+    Raises:
+        ValueError: the model gives no probabilities.
     """
     N, C = len(noise.streams), model.config.pixel_format.channels
     uniform = noise.row(height * width, C).flatten()  # rows follow one another in the noise
@@ -70,6 +74,7 @@ def fixed_point(
                 images, settled = drawn.contiguous(), torch.equal(drawn, images)
                 passes += 1
                 bar.update()
+        check_numbers(log_probs)
     finally:
         model.train(was_training)
     return images, passes

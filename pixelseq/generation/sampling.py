@@ -12,11 +12,12 @@ from tqdm import tqdm
 
 from pixelseq.generation.engine import Stretch
 from pixelseq.generation.fixed_point import fixed_point
-from pixelseq.generation.noise import Noise, Seed
+from pixelseq.generation.noise import Noise, Seed, image_range
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.walkers import start_walk
 from pixelseq.model.condition import Condition
-from pixelseq.model.orders import turn_back, turned_size
+from pixelseq.model.inputs import whole_number
+from pixelseq.model.orders import check_order, turn_back, turned_size
 from pixelseq.model.pixelrnn import PixelRNN
 
 
@@ -66,9 +67,9 @@ def _stream(
     first_index: int,
 ) -> Iterator[Tensor]:
     """Streams turned images."""
-    _check_sizes(num, width)
+    num, width = whole_number(num, "num"), whole_number(width, "width")
+    noise = Noise(seed, image_range(first_index, num), model.device)
     walker = start_walk(model, num, width, condition, order, guidance)
-    noise = Noise(seed, range(first_index, first_index + num), model.device)
 
     def rows() -> Iterator[Tensor]:
         while True:
@@ -116,24 +117,16 @@ def sample(
     Raises:
         ValueError: an argument is out of range, or the model cannot be told the condition.
     """
-    if height < 1:
-        raise ValueError(f"`height` is {height}; it must be at least 1")
     if method not in ("raster", "fixed_point"):
         raise ValueError(f"`method` is {method!r}; choose raster or fixed_point")
-    _check_sizes(num, width)
+    num, height, width = whole_number(num, "num"), whole_number(height, "height"), whole_number(width, "width")
+    check_order(order, model.config.orders)
     H, W = turned_size(height, width, order)
     if method == "fixed_point":
-        noise = Noise(seed, range(first_index, first_index + num), model.device)
+        noise = Noise(seed, image_range(first_index, num), model.device)
         turned, _ = fixed_point(model, H, W, noise, options, progress, condition, order, guidance)
     else:
         rows = _stream(model, num, W, seed, options, condition, order, guidance, first_index)
         bar = tqdm(islice(rows, H), total=H, desc="sampling", unit="row", disable=not progress)
         turned = torch.stack(list(bar), dim=2)
     return turn_back(turned, order)
-
-
-def _check_sizes(num: int, width: int) -> None:
-    if num < 1:
-        raise ValueError(f"`num` is {num}; at least 1 image must be asked for")
-    if width < 1:
-        raise ValueError(f"`width` is {width}; it must be at least 1")

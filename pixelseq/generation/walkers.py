@@ -32,8 +32,8 @@ def start_walk(
         guidance: as in `Walker`.
 
     Raises:
-        ValueError: batch or width is below 1; the model cannot be told the condition, has not learned the order, or
-            cannot be guided.
+        ValueError: batch or width is out of range; the model cannot be told the condition, has not learned the order,
+            or cannot be guided.
     """
     told = beside_untold(model, batch, condition, guidance)
     state = model.init_state(batch * (2 if guidance else 1), width, told, order)

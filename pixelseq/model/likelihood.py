@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pixelseq.model.batch import Batch
 from pixelseq.model.condition import Condition
-from pixelseq.model.inputs import Integers, as_tensor
+from pixelseq.model.inputs import Integers, as_tensor, whole_number
 from pixelseq.model.orders import turn, turned_size
 from pixelseq.model.pixelrnn import PixelRNN
 
@@ -75,7 +75,7 @@ def evaluate(
         Sums in float64.
 
     Raises:
-        ValueError: the batch size is below 1, or for the reasons of `PixelRNN.nll`.
+        ValueError: the batch size is out of range, or for the reasons of `PixelRNN.nll`.
     """
     # Some sequences know the shapes of images that are only made when they are looked at.
     shapes = getattr(images, "shapes", None) or [tuple(image.shape) for image in images]
@@ -118,8 +118,7 @@ def nats_of_images(
     Raises:
         ValueError: for the reasons of `evaluate`.
     """
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` is {batch_size}; it must be at least 1")
+    batch_size = whole_number(batch_size, "batch_size", bits=63)
     told = (condition or Condition()).for_images(len(images))
     told.check(model.config)
     was_training = model.training

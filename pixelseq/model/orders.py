@@ -14,6 +14,13 @@ ORDERS = (1, 2, 4, 8)
 """The numbers of orders that a model can have: 0 alone, with the flipped one, with the mirrored ones, or all."""
 
 
+def check_order(order: int, orders: int) -> None:
+    """Raises ValueError where a model of so many orders has not learned an order."""
+    if not isinstance(order, int) or not 0 <= order < orders:
+        known = f"knows orders 0 to {orders - 1}" if orders > 1 else "has learned order 0 alone"
+        raise ValueError(f"`order` is {order!r}; the model {known}")
+
+
 def turn(image: Tensor, order: int) -> Tensor:
     """Turns an image, or a mask, [..., H, W], so that its pixels of `order` come in order 0."""
     image = image.flip(_flipped(order))

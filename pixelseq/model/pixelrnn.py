@@ -28,8 +28,8 @@ from pixelseq.model import checkpoint
 from pixelseq.model.batch import Batch
 from pixelseq.model.condition import NO_LABEL, Condition
 from pixelseq.model.config import ModelConfig
-from pixelseq.model.inputs import Integers, as_tensor
-from pixelseq.model.orders import turn, turn_back
+from pixelseq.model.inputs import Integers, as_tensor, whole_number
+from pixelseq.model.orders import check_order, turn, turn_back
 from pixelseq.model.state import State
 from pixelseq.model.trained_on import TrainedOn
 
@@ -164,7 +164,7 @@ class PixelRNN(nn.Module):
         """Gives levels [B, H, W, C], int64, turned, and the features of the condition."""
         images = as_tensor(images, "images", self.device)
         self.check_images(images)
-        features = self.condition_features(len(images), condition, order)
+        features = self.condition_features(len(images), condition, order)  # which checks both
         return rearrange(turn(images, order), "b c h w -> b h w c").long(), features
 
     def log_probs(self, pixels: Tensor, condition_features: Tensor | None = None) -> Tensor:
@@ -192,10 +192,7 @@ class PixelRNN(nn.Module):
         Raises:
             ValueError: the model cannot be told the condition, or has not learned the order.
         """
-        if not isinstance(order, int) or not 0 <= order < self.config.orders:
-            last = self.config.orders - 1
-            known = f"knows orders 0 to {last}" if last else "has learned order 0 alone"
-            raise ValueError(f"`order` is {order!r}; the model {known}")
+        check_order(order, self.config.orders)
         condition = (condition or Condition()).for_images(batch)
         condition.check(self.config)
         return self._condition_features(batch, condition, torch.full((batch,), order))
@@ -226,10 +223,11 @@ class PixelRNN(nn.Module):
             order: as in `forward`; a state knows turned images alone (see `pixelseq.model.orders`).
 
         Raises:
-            ValueError: batch or width is below 1; or for the reasons of `condition_features`.
+            ValueError: batch or width is out of range; or for the reasons of `condition_features`.
         """
-        if batch < 1 or width < 1:
-            raise ValueError(f"batch is {batch} and width {width}; both must be at least 1")
+        batch, width = whole_number(batch, "batch"), whole_number(width, "width")
+        if batch * width >= 2**31:
+            raise ValueError(f"{batch} images of `width` {width} are too large; take less than 2**31 columns at once")
         encoder, blocks = self.encoder.init_state(batch, width), self.blocks.init_state(batch, width + 1)
         position = torch.zeros(1, dtype=torch.long, device=self.device)
         with torch.no_grad():

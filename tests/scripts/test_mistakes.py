@@ -95,7 +95,7 @@ MISTAKES = {
     "box-outside": ([*COMPLETE[:3], "--box", "1,2,3,7", "--image", "pictures"], "columns 2 to 8; an image is 8x8"),
     "no-alpha": ([*COMPLETE[:3], "--alpha", "--image", "pictures"], "mode L has no alpha channel"),
     "empty-mask": ([*COMPLETE[:3], "--mask", "empty.png", "--image", "pictures"], "empty.png is no picture"),
-    "particles-0": ([*COMPLETE, "pictures", "--particles", "0"], "particles is 0; it must be at least 1"),
+    "particles-0": ([*COMPLETE, "pictures", "--particles", "0"], "particles is 0; it must be a whole number of at"),
     "particles-tempered": (
         [*COMPLETE, "pictures", "--particles", "2", "--temperature", "0.5"],
         "particles is 2 with temperature 0.5",
