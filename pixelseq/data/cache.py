@@ -195,7 +195,7 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
                 names.write(json.dumps(f"{row.name}, frame {k + 1}" if k else row.name) + "\n")
                 file.write(pixels.tobytes())
     if not sizes and facts.bad:
-        raise ValueError(f"no image of the {len(facts.bad)} can be decoded: {facts.bad[0]}")
+        raise ValueError(f"no image of the {len(facts.bad)} of {options.name} can be decoded: {facts.bad[0]}")
     if not sizes:
         raise ValueError(f"{options.data} has no images in {folder.name}; leave this split out with `split`")
     np.save(folder / SIZES, np.array(sizes, dtype=np.int64))

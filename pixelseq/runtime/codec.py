@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -23,13 +24,17 @@ def from_plain(kind: type[T], values: Any, what: str) -> T:
         what: the name of the values in error messages.
 
     Raises:
-        ValueError: an unknown or a missing field, a value of another type or out of its range.
+        ValueError: an unknown or a missing field, a value of another type or out of its range, NaN or an infinity.
     """
     from pydantic import TypeAdapter, ValidationError
 
     try:
+        text = json.dumps(values, allow_nan=False)  # NaN would pass the checks of ranges
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
+    try:
         # Read from JSON, a list passes for a tuple, but a text does not pass for a number.
-        found = TypeAdapter(kind).validate_json(_text(values), strict=True)
+        found = TypeAdapter(kind).validate_json(text, strict=True)
     except ValidationError as error:
         raise ValueError(f"{what}: {_first_line(error)}") from error
     written = to_plain(found)
@@ -54,12 +59,6 @@ def read_object(text: str, what: str) -> dict[str, Any]:
         return TypeAdapter(dict[str, Any]).validate_json(text)
     except ValidationError as error:
         raise ValueError(f"{what}: {_first_line(error)}") from error
-
-
-def _text(values: Any) -> bytes:
-    from pydantic_core import to_json
-
-    return to_json(values)
 
 
 def _first_line(error: Any) -> str:

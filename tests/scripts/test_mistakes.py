@@ -17,7 +17,7 @@ MISTAKES = {
     "empty-data": (["train/run.py", "--data", "no_pictures", "--out", "new"], "no_pictures holds no images"),
     "corrupt-data": (
         ["train/run.py", "--data", "text.png", "--out", "new"],
-        "no image of the 1 can be decoded: text.png: no picture that can be read: none of PNG, JPEG",
+        "can be decoded: text.png: no picture that can be read: none of PNG, JPEG",
     ),
     "unknown-column": (
         ["train/run.py", "--data", "maps.jsonl", "--image-column", "map", "--out", "new"],
