@@ -11,10 +11,11 @@ from typing import Any
 
 from pixelseq.data import archives, arrays, folders, tables, texts
 from pixelseq.data.files import files_below, is_picture, left_out, stamp
+from pixelseq.data.json_files import load_json
 from pixelseq.data.options import BUNDLED, DataOptions
 from pixelseq.data.rows import Row, Table
 from pixelseq.data.splits import ALL, split_of
-from pixelseq.data.table_files import load_hub, load_json, saved_files
+from pixelseq.data.table_files import load_hub, saved_files
 from pixelseq.imaging.legend import LEGEND, Legend, find_legend
 from pixelseq.imaging.text import TEXT
 

@@ -17,13 +17,14 @@ from torch import Tensor
 from pixelseq.data import sources, table_files, tables
 from pixelseq.data.cache import kept
 from pixelseq.data.cached import Facts
+from pixelseq.data.columns import Columns, find_columns
 from pixelseq.data.decoding import Tally
 from pixelseq.data.files import stamp
+from pixelseq.data.json_files import load_json
 from pixelseq.data.options import DataOptions
 from pixelseq.data.rows import Row
 from pixelseq.data.splits import named_splits, split_notes, with_training_images
 from pixelseq.data.store import Images, Store, View
-from pixelseq.data.tables import Columns
 from pixelseq.imaging.read import decode_grid
 
 SHUFFLED = 1000
@@ -144,7 +145,7 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
     }
     with table_files.in_a_line(options.name):
         features = splits["train"]._resolve_features().features
-    columns = tables.find_columns(features, options)
+    columns = find_columns(features, options)
     if columns.text:
         raise ValueError(f"`streaming` reads pictures and integer grids; column {columns.image} holds text")
     if not columns.pictures:
@@ -198,5 +199,5 @@ def _open(options: DataOptions) -> tuple[Any, Any, list[str]]:
         raise ValueError(f"`streaming` reads parquet, arrow and JSON files and hub ids; {options.data} is none of them")
     named = sources.split_files(path, files)
     if kind == "json":
-        return table_files.load_json(named, streaming=True), stamp(files), notes
+        return load_json(named, streaming=True), stamp(files), notes
     return table_files.stream_files(kind, named), stamp(files), notes

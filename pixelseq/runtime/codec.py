@@ -28,13 +28,17 @@ def from_plain(kind: type[T], values: Any, what: str) -> T:
         what: the name of the values in error messages.
 
     Raises:
-        ValueError: an unknown or a missing field, a value of another type or out of its range.
+        ValueError: an unknown or a missing field, a value of another type or out of its range, NaN or an infinity.
     """
     from pydantic import TypeAdapter, ValidationError
 
     try:
+        text = json.dumps(values, allow_nan=False)  # NaN would pass the checks of ranges
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
+    try:
         # Read from JSON, a list passes for a tuple, but a text does not pass for a number.
-        found = TypeAdapter(kind).validate_json(_text(values), strict=True)
+        found = TypeAdapter(kind).validate_json(text, strict=True)
     except ValidationError as error:
         raise ValueError(f"{what}: {_first_line(error)}") from error
     written = to_plain(found)
@@ -84,12 +88,6 @@ def read_object(text: str | bytes, what: str) -> dict[str, Any]:
 
 def _digest(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _text(values: Any) -> bytes:
-    from pydantic_core import to_json
-
-    return to_json(values)
 
 
 def _first_line(error: Any) -> str:

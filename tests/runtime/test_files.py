@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from pixelseq.runtime.files import atomic_folder, atomic_write, in_use, locked, remove_abandoned, remove_leftovers
+from pixelseq.runtime.files import (
+    LOCK,
+    atomic_folder,
+    atomic_write,
+    in_use,
+    locked,
+    remove_abandoned,
+    remove_damaged,
+    remove_leftovers,
+)
 
 
 def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
@@ -207,3 +216,14 @@ def test_without_locks_it_is_said_and_without_permission_it_ends(
     assert f"cannot be locked: [Errno {errno.ENOLCK}] No locks available; start no other process" in caplog.text
     with pytest.raises(PermissionError, match="not allowed"), locked(tmp_path / "lock"):
         pass
+
+
+def test_a_damaged_folder_goes_unless_a_sound_one_has_taken_its_place(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    for damaged, left in ((True, False), (False, True)):
+        folder.mkdir()
+        (folder / "file").touch()
+        remove_damaged(folder, lambda _, damaged=damaged: damaged)  # type: ignore[misc]
+        assert folder.exists() == left
+    remove_damaged(tmp_path / "none", lambda _: True)
+    assert {path.name for path in tmp_path.iterdir()} <= {"folder", LOCK}
