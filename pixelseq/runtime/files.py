@@ -46,8 +46,8 @@ def atomic_folder(folder: Path, replace: bool = True) -> Iterator[Path]:
             meanwhile stays.
     """
     beside, replaced = _beside(folder, "tmp"), _beside(folder, "old")
-    beside.mkdir(parents=True)
     try:
+        beside.mkdir(parents=True)
         yield beside
         for path in [*beside.rglob("*"), beside]:
             _to_disk(path)
@@ -89,8 +89,12 @@ def in_use(folder: Path) -> Iterator[None]:
 
     The lock lies beside the folder, which can so be renamed meanwhile: on Windows no folder can that has open files.
     """
-    with _lock_if_possible(_lock_of(folder)):  # without locks nothing is removed either
-        yield
+    lock = _lock_of(folder)
+    try:
+        with _lock_if_possible(lock):  # without locks nothing is removed either
+            yield
+    finally:
+        lock.unlink(missing_ok=True)  # where a signal has come while it was taken
 
 
 def remove_abandoned(folder: Path) -> None:
@@ -172,16 +176,17 @@ def _lock(path: Path, timeout: float = 0) -> Iterator[None]:
     from filelock import FileLock
 
     lock = FileLock(path, timeout=timeout)
-    lock.acquire()  # anew where the file is no longer the one of that name
     try:
+        lock.acquire()  # anew where the file is no longer the one of that name
         yield
     finally:
-        if WINDOWS:  # an open file has to stay
+        if lock.is_locked:
+            if WINDOWS:  # an open file has to stay
+                lock.release()
+            with suppress(OSError):  # another process has opened it meanwhile, on Windows
+                if path.stat().st_size == 0:  # a file that somebody else has written is theirs
+                    path.unlink()
             lock.release()
-        with suppress(OSError):  # another process has opened it meanwhile, on Windows
-            if path.stat().st_size == 0:  # a file that somebody else has written is theirs
-                path.unlink()
-        lock.release()
 
 
 def _to_disk(path: Path) -> None:

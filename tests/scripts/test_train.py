@@ -253,6 +253,25 @@ def test_a_finished_run_keeps_its_result_where_it_cannot_go_on(tmp_path: Path, f
     assert in_process(tmp_path, *arguments).stdout == done.stdout
 
 
+def test_a_damaged_result_is_made_anew_and_damaged_metrics_are_refused_before_it_is_gone(
+    tmp_path: Path, few_steps: list[str]
+) -> None:
+    done = in_process(tmp_path, "train/run.py", *few_steps)
+    result, metrics = (tmp_path / "runs/digits" / name for name in ("result.json", "metrics.jsonl"))
+    whole = result.read_text()
+    result.write_text(whole.replace('"steps": 3', '"steps": 4'))
+    again = in_process(tmp_path, "train/run.py")
+    assert again.stderr.startswith("runs/digits/result.json is damaged or edited: it has not the digest")
+    assert again.stdout == done.stdout
+    assert result.read_text() == whole
+    lines = metrics.read_text()
+    metrics.write_text(lines.replace('"step"', '"stop"', 1))
+    more = in_process(tmp_path, "train/run.py", "--steps", 4)
+    assert more.returncode == 2
+    assert "error: runs/digits/metrics.jsonl, line 1: step: Field required; take the line out" in more.stderr
+    assert result.read_text() == whole
+
+
 def test_an_encoder_that_nobody_has_trained_is_not_frozen(tmp_path: Path, tiles: Path, few_steps: list[str]) -> None:
     (tmp_path / "maps.jsonl").write_text("\n".join(json.dumps({"tiles": [[k % 5, 4], [0, 1]]}) for k in range(12)))
     start = ["--init-from", tiles / "runs/tiles", "--freeze-encoder"]

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors.torch
 import torch
 from helpers import resealed
+from runs import FLAGS, assert_equal, outcome
 
 ROOT = Path(__file__).parents[2]
-SMALL = "--batch-size 6 --model.hidden 4 --model.blocks row --model.context-blocks 0 --model.head-features 8"
-FLAGS = f"--steps 12 --save-every 3 --validate-every 4 --keep 9 {SMALL}".split()
 KILLED = """
 import os, runpy, signal, sys
 from pixelseq.training import average, gradients, pictures, saved_state
@@ -92,30 +90,6 @@ def killed(folder: Path, where: str, count: int, *more: str, launcher: list[str]
     done = train(folder, *script, *FLAGS, *more, launcher=launcher)
     assert done.returncode != 0
     assert not (folder / "runs/digits/result.json").exists()
-
-
-def outcome(folder: Path) -> dict[str, Any]:
-    """Everything that a run leaves but times: its states, its best weights, its metrics, its result."""
-    run = folder / "runs/digits"
-    files = sorted([*run.glob("state/*/*.safetensors"), *run.glob("checkpoint/*.safetensors")])
-    tensors = {
-        f"{file.parent.name}/{file.name}/{name}": tensor
-        for file in files
-        for name, tensor in safetensors.torch.load_file(file).items()
-    }
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    result = json.loads((run / "result.json").read_text())
-    progress = [json.loads(file.read_text())["progress"] for file in sorted(run.glob("state/*/progress.json"))]
-    times = {"seconds", "validation_seconds", "images_per_s", "digest"}
-    untimed = [{key: value for key, value in line.items() if key not in times} for line in [*lines, result, *progress]]
-    return {"tensors": tensors, "untimed": untimed}
-
-
-def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
-    assert one["untimed"] == other["untimed"]
-    assert one["tensors"].keys() == other["tensors"].keys()
-    for name, tensor in one["tensors"].items():
-        assert torch.equal(tensor, other["tensors"][name]), name
 
 
 @pytest.mark.slow
