@@ -32,7 +32,7 @@ def test_a_signal_is_noted_and_one_seconds_later_interrupts(
 def test_a_signal_unwinds_a_process_once(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     removed = False
-    with pytest.raises(Interrupted, match=number.name), Interruptions():
+    with pytest.raises(Interrupted, match=number.name), Interruptions():  # noqa: PT012
         try:
             os.kill(os.getpid(), number)
         finally:

@@ -136,6 +136,20 @@ def test_a_killed_run_goes_on_to_the_last_bit(uninterrupted: dict[str, Any], tmp
     assert_equal(outcome(tmp_path), uninterrupted)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [None, TWO], ids=["one process", "two"])
+def test_a_killed_run_of_labels_and_orders_goes_on_to_the_last_bit(launcher: list[str] | None, tmp_path: Path) -> None:
+    flags = "--condition label --condition-dropout 0.5 --orders 8 --model.blocks diagonal".split()
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        if name == "killed":
+            killed(tmp_path / name, "step", 5, *flags, launcher=launcher)
+        done = whole(tmp_path / name, *flags, launcher=launcher)
+        assert done.returncode == 0, done.stderr
+    assert "going on after step 3" in done.stderr
+    assert_equal(outcome(tmp_path / "killed"), outcome(tmp_path / "whole"))
+
+
 def test_a_damaged_newest_state_is_reported_and_the_one_before_it_taken(
     uninterrupted: dict[str, Any], tmp_path: Path
 ) -> None:
