@@ -29,7 +29,7 @@ def withstands(attack: str, count: int, folder: Path, before: tuple[str, ...] = 
 
 
 def in_forks(folder: Path) -> dict[str, str]:
-    """The environment of a process that forks: with threads of Numba's that can be forked, and a cache of its own."""
+    """The environment of a process that forks: threads of Numba's that can be forked, and a cache of its own."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     cache = {"HF_DATASETS_CACHE": str(folder / "cache"), "CUDA_VISIBLE_DEVICES": ""}
     return {**ENVIRONMENT, **cache, "PYTHONPATH": path, "NUMBA_THREADING_LAYER": "workqueue"}

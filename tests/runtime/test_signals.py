@@ -31,14 +31,19 @@ def test_a_signal_is_noted_and_one_seconds_later_interrupts(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_unwinds_a_process_once(number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    removed = False
-    with pytest.raises(Interrupted, match=number.name), Interruptions():  # noqa: PT012
+    done: list[str] = []
+
+    def work() -> None:
         try:
             os.kill(os.getpid(), number)
+            done.append("gone on")
         finally:
             os.kill(os.getpid(), signal.SIGTERM)  # passed on by a launcher, too
-            removed = True
-    assert removed
+            done.append("removed")
+
+    with pytest.raises(Interrupted, match=number.name), Interruptions():
+        work()
+    assert done == ["removed"]
     assert signal.getsignal(number) is before
 
 
