@@ -69,15 +69,16 @@ def open_amat(path: Path, split: str, options: DataOptions) -> tuple[Table, list
 
 def _numbers(path: Path, max_pixels: int) -> Iterator[NDArray[np.int64]]:
     """Gives the whole numbers of each row that has any."""
-    size = path.stat().st_size
+    size, done = path.stat().st_size, 0
     with in_one_line(path), open_unpacked(path) as file:
         while line := file.readline(MOST_BYTES):
-            check_unpacked(file.tell(), size, max_pixels)
             if len(line) == MOST_BYTES:
                 raise ValueError(f"a row has {MOST_BYTES} bytes or more")
-            values = np.array(line.split(), np.float64)
-            whole = (values == np.floor(values)) & (np.abs(values) < LARGEST)
-            if not whole.all():
-                raise ValueError(f"{values[~whole][0]} is no whole number; quantise it to levels first")
-            if values.size:
+            done += len(line)
+            check_unpacked(done, size, max_pixels)
+            if numbers := line.split():
+                values = np.array(numbers, np.float64)
+                whole = (values == np.floor(values)) & (np.abs(values) < LARGEST)
+                if not whole.all():
+                    raise ValueError(f"{values[~whole][0]} is no whole number; quantise it to levels first")
                 yield values.astype(np.int64)

@@ -93,8 +93,10 @@ def read_mask(path: Path, mark: Mark | None = None, max_pixels: int = MAX_PIXELS
         ValueError: no picture.
     """
     picture = open_picture(path, max_pixels=max_pixels)
-    alpha = as_seen(picture, 4)[3]
-    colours = as_seen(picture, 3)
+    try:
+        alpha, colours = as_seen(picture, 4)[3], as_seen(picture, 3)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     if mark is None:
         mark = "transparent" if (alpha < CLEARLY).any() else "black"
     match mark:

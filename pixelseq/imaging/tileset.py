@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from pixelseq.imaging.limits import MAX_PIXELS
 from pixelseq.imaging.read import SUFFIXES, decode_picture
 from pixelseq.pixel_format import PixelFormat
 
@@ -55,8 +56,8 @@ def read_tileset(folder: Path, pixel_format: PixelFormat) -> Tileset:
         pixel_format: gives the levels and the legend.
 
     Raises:
-        ValueError: no folder, tiles that are missing, twice there, of unlike sizes or no pictures, or a format of
-            several channels.
+        ValueError: no folder, tiles that are missing, twice there, of unlike sizes, too large or no pictures, or a
+            format of several channels.
     """
     if pixel_format.channels != 1:
         raise ValueError(f"`tileset` has a tile per level; the model's pixels have {pixel_format.channels} channels")
@@ -88,6 +89,8 @@ def read_tileset(folder: Path, pixel_format: PixelFormat) -> Tileset:
                 f"{file} is {tile.shape[2]}x{tile.shape[1]}" for file, tile in ((files[0], tiles[0]), (path, tiles[-1]))
             ]
             raise ValueError(f"tiles are of one size; {' and '.join(sizes)}")
+        if len(files) * tiles[0][0].size > MAX_PIXELS:
+            raise ValueError(f"{path} is too large: the {len(files)} tiles have at most {MAX_PIXELS} pixels together")
     return Tileset(torch.from_numpy(np.stack(tiles)).permute(0, 2, 3, 1).contiguous())
 
 
