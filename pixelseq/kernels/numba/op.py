@@ -110,8 +110,8 @@ def run(kernel: Any, *arguments: Any) -> None:
     global _launched_in
     if _launched_in not in (None, os.getpid()):
         raise RuntimeError(
-            "this process was forked from one that has run CPU kernels, whose threads do not come along: start it by the "
-            "method spawn of multiprocessing, or fork before any kernel runs"
+            "this process was forked from one that has run CPU kernels, whose threads do not come along: start it by "
+            "multiprocessing's method spawn, or fork before any kernel runs"
         )
     threads = torch.get_num_threads()
     with ONE_AT_A_TIME:
