@@ -31,8 +31,8 @@ def choose_cache() -> None:
     except OSError:
         os.environ[CACHE_VARIABLE] = tempfile.mkdtemp(prefix="pixelseq-triton-")
         print(
-            f"pixelseq: nothing can be written in {folder}: later runs compile CUDA kernels again; {CACHE_VARIABLE} names "
-            "a folder",
+            f"pixelseq: nothing can be written in {folder}: later runs compile CUDA kernels again; {CACHE_VARIABLE} "
+            "names a folder",
             file=sys.stderr,
         )
 
