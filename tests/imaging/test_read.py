@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import io
+import logging
 import math
 import re
 import struct
@@ -17,11 +19,13 @@ from hypothesis import strategies as st
 from PIL import EpsImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo
 
+import pixelseq
+from pixelseq.imaging.limits import FORMATS, MAX_PIXELS
 from pixelseq.imaging.masks import known_rows, opaque, read_mask
 from pixelseq.imaging.partial import read_partial
 from pixelseq.imaging.pictures import read_image
 from pixelseq.imaging.png_stream import SIGNATURE, chunk
-from pixelseq.imaging.read import FORMATS, MAX_PIXELS, SUFFIXES, as_seen, decode_grid, decode_picture, open_picture
+from pixelseq.imaging.read import SUFFIXES, as_seen, decode_grid, decode_picture, open_picture
 from pixelseq.pixel_format import PixelFormat
 
 READERS: dict[str, Callable[[Path], object]] = {
@@ -268,6 +272,17 @@ def test_postscript_never_starts_another_program(
         assert picture.format == "EPS"
 
 
+def test_pictures_are_opened_at_one_place_and_of_the_formats_that_are_read() -> None:
+    root = Path(pixelseq.__file__).parents[1]
+    found = {}
+    for path in (*root.glob("pixelseq/**/*.py"), *root.glob("sample/*.py"), *root.glob("train/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Image.open", "PIL.Image.open"):
+                found[f"{path.name}:{node.lineno}"] = [ast.unparse(one) for one in node.keywords]
+    assert {name.split(":")[0] for name in found} == {"read.py"}
+    assert all(keywords == ["formats=FORMATS"] for keywords in found.values())
+
+
 @pytest.mark.parametrize("pillows", [2, 6, None])
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_larger_picture_than_allowed_is_refused(
@@ -291,6 +306,41 @@ def test_pillows_limit_can_be_raised(tmp_path: Path) -> None:
     assert open_picture(tmp_path / "large.png", max_pixels=math.prod(size)).size == size
     Image.new("1", (Image.MAX_IMAGE_PIXELS // 4096 + 1, 4096)).save(tmp_path / "large.png")  # of which Pillow warns
     open_picture(tmp_path / "large.png")
+
+
+def test_reading_what_is_damaged_says_nothing_beside_its_line(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])  # as without pytest
+    packed = encoded(Image.effect_noise((64, 64), 50), "TIFF", compression="tiff_lzw")
+    colour = encoded(Image.fromarray(COLOUR), "TIFF", dpi=(72, 72))
+    tag = struct.pack("<2H", 277, 3)  # the number of values per pixel
+    at = colour.index(tag) + len(tag) + 4
+    damaged = {
+        "libtiff": packed[:8] + bytes(200) + packed[208:],
+        "log": colour[:at] + b"\x09" + colour[at + 1 :],
+        "warning": colour.replace(struct.pack("<2HL", 282, 5, 1), struct.pack("<2HL", 282, 5, 10**6)),
+    }
+    for name, content in damaged.items():
+        assert content not in (packed, colour)
+        try:
+            decode_picture(content)
+        except ValueError as error:
+            assert name != "warning", error  # noqa: PT017
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_mask_whose_colours_are_missing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mask.png").write_bytes(png(8, 3, b"\0"))  # a palette is said to be there
+    with pytest.raises(ValueError, match=r"mask\.png: no picture that can be read: "):
+        read_mask(tmp_path / "mask.png")
+
+
+def test_floating_point_of_a_portable_map_wants_a_range() -> None:
+    content = b"Pf\n2 1\n-1.0\n" + np.array([0, 0.5], "<f4").tobytes()
+    with pytest.raises(ValueError, match="floating-point numbers; say which are black and white with `range`"):
+        open_picture(content)
+    assert np.asarray(open_picture(content, value_range=(0, 1))).tolist() == [[0, 32767]]
 
 
 def test_grids() -> None:
@@ -319,7 +369,6 @@ def test_a_picture_of_a_file_is_opened_upright() -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.filterwarnings("ignore")  # Pillow warns of some damage
 @settings(deadline=None, derandomize=True, max_examples=50)
 @given(
     changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),

@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image, features
 
-from pixelseq.imaging.read import FORMATS
+from pixelseq.imaging.limits import FORMATS
 from pixelseq.imaging.signatures import LONGEST, begins_a_picture
 
 

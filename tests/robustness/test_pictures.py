@@ -24,6 +24,8 @@ PICTURE = Image.fromarray(RANDOM.integers(256, size=(9, 7, 4), dtype=np.uint8), 
 TURNED = Image.Exif()
 TURNED[0x0112] = 6
 MORE = {"save_all": True, "append_images": [PICTURE.transpose(Image.Transpose.ROTATE_180)]}
+MAX_PIXELS = 10**6
+"""The most pixels of a file, so that memory is bounded."""
 SUFFIXES = ("png", "gif", "webp", "jpg", "tif", "bmp", "tga", "ppm", "jp2", "avif")
 KINDS: dict[str, tuple[str, str, dict]] = {
     **{f"{suffix}-{mode}": (suffix, mode, {}) for suffix in SUFFIXES for mode in ("L", "P", "RGBA")},
@@ -53,8 +55,10 @@ def encoded(kind: str) -> bytes:
 
 FORMAT = PixelFormat(channels=3, levels=3)
 COMPLETION: dict[str, Callable[[Path], object]] = {
-    "picture": lambda path: read_partial(path, FORMAT, lambda seen: opaque(seen.convert("RGBA"))).levels,
-    "mask": lambda path: read_mask(path)[0],
+    "picture": lambda path: (
+        read_partial(path, FORMAT, lambda seen: opaque(seen.convert("RGBA")), max_pixels=MAX_PIXELS).levels
+    ),
+    "mask": lambda path: read_mask(path, max_pixels=MAX_PIXELS)[0],
     "image": lambda path: read_image(path, FORMAT),
     "tileset": lambda path: read_tileset(path.parent, PixelFormat(levels=2)).tiles,
 }
@@ -82,7 +86,7 @@ def test_damaged_pictures_are_refused_or_harmless(
     path.write_bytes(encoded(kind))
     Image.new("L", (7, 9)).save(tmp_path / "set" / "b.png")
     for frames in ("first", "all"):
-        options = DataOptions(str(tmp_path / "set"), crop="1x1", frames=frames)
+        options = DataOptions(str(tmp_path / "set"), crop="1x1", frames=frames, max_pixels=MAX_PIXELS)
         attack(path, 3 * times, strict(lambda: load(options)), lambda data: len(data.train) >= 1)  # noqa: B023
     assert capfd.readouterr() == ("", "")
 
@@ -100,7 +104,7 @@ def test_damaged_pictures_that_are_completed_are_refused_or_harmless(
     assert capfd.readouterr() == ("", "")
 
 
-@kinds
+@pytest.mark.parametrize("kind", [f"{suffix}-L" for suffix in SUFFIXES])
 def test_a_damaged_picture_is_left_out_and_the_others_go_on(kind: str, tmp_path: Path) -> None:
     content = encoded(kind)
     (tmp_path / f"bad.{KINDS[kind][0]}").write_bytes(content[: len(content) // 3])

@@ -43,6 +43,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_png(Image.new("RGB", (8, 8)), folder / "rgb.png")
     (folder / "text.png").write_text("no picture")
     (folder / "empty.png").touch()
+    for name in ("cut.tif", "cut_tiles/3.tif", "cut_set/a.tif"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (8, 8)).save(folder / name, compression="tiff_lzw")
+        (folder / name).write_bytes((folder / name).read_bytes()[:-40])
+    for k in (0, 1, 2, *range(4, 17)):
+        save_png(Image.new("L", (8, 8)), folder / "cut_tiles" / f"{k}.png")
+    save_png(Image.new("L", (8, 8)), folder / "cut_set" / "b.png")
     (folder / "folder.png").mkdir()
     (folder / "folder.webp").mkdir()
     (folder / "no_pictures").mkdir()

@@ -79,6 +79,13 @@ MISTAKES = {
         [*COMPLETE[:3], "--mask", "all_known.png", "--image", "pictures"],
         "pictures/0.png: nothing of it is unknown, so there is nothing to draw",
     ),
+    "cut-picture": ([*COMPLETE, "pictures", "cut.tif"], "cut.tif is no picture that can be read"),
+    "cut-mask": ([*COMPLETE[:3], "--mask", "cut.tif", "--image", "pictures"], "cut.tif is no picture"),
+    "cut-tile": ([*SAMPLE, "--tileset", "cut_tiles"], "cut_tiles/3.tif: no picture that can be read"),
+    "cut-data": (
+        ["train/evaluate.py", "--data", "cut_set"],
+        "1 of 2 images of cut_set are bad; leave them out with --skip-bad: a.tif: no picture that can be read",
+    ),
     "mark-without-mask": ([*COMPLETE, "pictures", "--mask-unknown", "white"], "--mask-unknown is white, of masks"),
     "mask-of-none": (
         [*COMPLETE[:3], "--mask", "pictures", "--image", "rgb.png"],
