@@ -108,7 +108,7 @@ def run(kernel: Any, *arguments: Any) -> None:
         RuntimeError: this process was forked from one that has run kernels, whose threads it does not have.
     """
     global _launched_in
-    if _launched_in not in (None, os.getpid()):
+    if _launched_in not in (None, os.getpid()) and numba.threading_layer() == "omp":  # the others can be forked
         raise RuntimeError(
             "this process was forked from one that has run CPU kernels, whose threads do not come along: start it by "
             "multiprocessing's method spawn, or fork before any kernel runs"
