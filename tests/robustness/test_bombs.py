@@ -26,7 +26,7 @@ LIMIT = 10**6
 """The most pixels of a file."""
 MIB = 64
 """The most MiB that reading takes besides the pixels."""
-BYTES = 20
+BYTES = 26
 """The most bytes that a pixel takes while it is read, as pixelseq/data/README.md says."""
 TOO_LARGE = f"it has more than {LIMIT} pixels; raise the limit with `max_pixels`"
 TOO_MUCH_TEXT = "no picture that can be read: Decompressed data too large"
