@@ -42,7 +42,7 @@ LINE = '{"split": "train", "step": 50, "nats_per_image": 1.0, "bits_per_dim": 2.
         ("50", "-50", "the step is none"),
         ("50", "50.5", "step: Input should be a valid integer"),
         ("train", "rain", "split: Input should be 'train' or 'validation'"),
-        ("2.0", "1e400", "the likelihood is not finite"),
+        ("2.0", "1e400", "Out of range float values"),
         ("{", "{{", "Invalid JSON"),
         ("train", "tr\xe4in", "Invalid JSON"),
         ("}", ', "more": 1}', "unknown or missing: more"),
