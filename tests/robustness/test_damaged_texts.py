@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mutations import FEW_OR_MANY, attack
-from test_arrays import within_levels
+from test_damaged_arrays import within_levels
 
 from pixelseq.data import DataOptions, load
 from pixelseq.imaging.legend import find_legend
