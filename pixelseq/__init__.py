@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pixelseq.generation.options import SamplingOptions
     from pixelseq.generation.sampling import sample, stream
     from pixelseq.imaging.pictures import to_picture
+    from pixelseq.model.condition import Condition
     from pixelseq.model.config import ModelConfig
     from pixelseq.model.likelihood import Likelihood, evaluate
     from pixelseq.model.pixelrnn import PixelRNN
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pixelseq.pixel_format import PixelFormat
 
 __all__ = [
+    "Condition",
     "Likelihood",
     "ModelConfig",
     "PixelFormat",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Condition": "model.condition",
     "Likelihood": "model.likelihood",
     "ModelConfig": "model.config",
     "PixelFormat": "pixel_format",

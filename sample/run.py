@@ -20,7 +20,7 @@ from reading --num.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -31,13 +31,14 @@ import tyro
 from torch import Tensor
 from tqdm import tqdm
 
-from pixelseq import PixelFormat, PixelRNN, SamplingOptions, sample, stream
+from pixelseq import Condition, ModelConfig, PixelFormat, PixelRNN, SamplingOptions, sample, stream
 from pixelseq.imaging.animation import check_frames, frames, save_animation
 from pixelseq.imaging.pictures import check_pictures, sample_sheet, save_levels, save_png, to_picture
 from pixelseq.imaging.png_stream import save_png_stream
 from pixelseq.imaging.text import check_text, save_text, to_text
 from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
+from pixelseq.model.inputs import whole_number
 from pixelseq.runtime.processes import LONGEST_WAIT, check_processes
 from pixelseq.runtime.scripts import check_out, one_line_errors, parse_flags, set_up_torch
 from pixelseq.runtime.signals import Signals
@@ -64,6 +65,13 @@ class Arguments:
     """Image k depends on the seed and k alone."""
     sampling: Annotated[SamplingOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=SamplingOptions)
     """How levels are drawn."""
+    label: tuple[str, ...] = ()
+    """Class of the images, by its name or number, for a net that was trained with --condition label; of several, each
+    in turn."""
+    guidance: float = 0.0
+    """Above 0, images are drawn as if their label were told more strongly."""
+    order: int = 0
+    """Raster order that pixels are drawn in, for a net that was trained with --orders."""
     format: Literal["png", "npy", "txt"] = "png"
     """png pictures; npy integer levels; txt one line per row, one character per level (models with a legend)."""
     out: Path | None = None
@@ -89,8 +97,8 @@ def run(arguments: Arguments) -> None:
     out = arguments.out or Path(f"samples{suffix}")
     check_out(out, suffix)
     for name in ("num", "height", "width"):
-        if (value := getattr(arguments, name)) is not None and value < 1:
-            raise ValueError(f"`{name}` is {value}; it must be at least 1")
+        if (value := getattr(arguments, name)) is not None:
+            whole_number(value, name)
     if arguments.tileset is not None and arguments.format != "png" and arguments.animate is None:
         raise ValueError(f"`tileset` is for pictures; `format` is {arguments.format}")
     process = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)
@@ -98,15 +106,16 @@ def run(arguments: Arguments) -> None:
     device = set_up_torch(alone=process.num_processes == 1)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(device)
     height, width = size_of(model, arguments)
-    num = arguments.num if arguments.num is not None else 1 if height > TALL else 16
+    num = arguments.num if arguments.num is not None else 1 if height > TALL else max(16, len(arguments.label))
+    label = labels_of(model.config, arguments.label, num)
     check_format(model.config.pixel_format, arguments.format, arguments.animate is not None)
     tiles = None if arguments.tileset is None else read_tileset(arguments.tileset, model.config.pixel_format)
     if arguments.animate is not None:
         check_animation(arguments.animate, num, height, width, tiles)
 
-    if num == 1 and out.suffix == ".png" and arguments.animate is None:
+    if num == 1 and out.suffix == ".png" and arguments.animate is None and arguments.order == 0:
         if process.is_main_process:
-            write_strip(model, height, width, arguments, out, tiles)
+            write_strip(model, height, width, label, arguments, out, tiles)
         return
     others = other_files(out, [f"{k:05}{suffix}" for k in range(num)])
     kept = []
@@ -120,6 +129,9 @@ def run(arguments: Arguments) -> None:
                 arguments.seed,
                 arguments.sampling,
                 progress=process.is_main_process,
+                condition=label and label.select(torch.tensor(part)),
+                order=arguments.order,
+                guidance=arguments.guidance,
                 first_index=part[0],
             )
             if out.suffix == suffix or arguments.animate:
@@ -158,16 +170,42 @@ def size_of(model: PixelRNN, arguments: Arguments) -> tuple[int, int]:
     return height or usual_height, width or usual_width
 
 
+def labels_of(config: ModelConfig, asked: Sequence[str], num: int) -> Condition | None:
+    """Gives the labels of `num` images, of classes that are asked for by name or number.
+
+    Raises:
+        ValueError: the model does not know a class.
+    """
+    if not asked:
+        return None
+    if not config.classes:
+        raise ValueError("`label` is given, and the model knows no labels; train one with `condition` label")
+    names = {name: k for k, name in enumerate(config.class_names)}
+    numbers = {str(k): k for k in range(config.classes)}
+    known = numbers | names
+    if unknown := [name for name in asked if name not in known]:
+        choices = ", ".join(config.class_names or (f"0 to {config.classes - 1}",))
+        raise ValueError(f"`label` is {unknown[0]!r}; the model knows {choices}")
+    return Condition(label=torch.tensor([known[asked[k % len(asked)]] for k in range(num)]))
+
+
 def other_files(folder: Path, ours: list[str]) -> list[str]:
     """Gives the names of the files in a folder, if it is one, that are none of ours."""
     return sorted(path.name for path in folder.iterdir() if path.name not in ours) if folder.is_dir() else []
 
 
 def write_strip(
-    model: PixelRNN, height: int, width: int, arguments: Arguments, path: Path, tiles: Tileset | None
+    model: PixelRNN,
+    height: int,
+    width: int,
+    label: Condition | None,
+    arguments: Arguments,
+    path: Path,
+    tiles: Tileset | None,
 ) -> None:
     """Writes one image as it is drawn; if a signal ends it, the rows drawn by then are kept."""
-    drawn = islice(stream(model, 1, width, arguments.seed, arguments.sampling), height)
+    seed, options, guidance = arguments.seed, arguments.sampling, arguments.guidance
+    drawn = islice(stream(model, 1, width, seed, options, condition=label, guidance=guidance), height)
 
     def rows() -> Iterator[Tensor]:
         for row in tqdm(drawn, total=height, desc="sampling", unit="row"):

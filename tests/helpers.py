@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from pixelseq import ModelConfig, PixelFormat, PixelRNN
 from pixelseq.imaging.pictures import to_picture
+from pixelseq.runtime.codec import DIGEST, to_sealed
 
 HEADS = ["softmax", "logistic_mixture"]
 
@@ -53,6 +55,13 @@ def all_images(levels: int, channels: int, height: int, width: int) -> Tensor:
     """Every image of that size, [levels ** values, C, H, W]."""
     values = itertools.product(range(levels), repeat=channels * height * width)
     return torch.tensor(list(values)).view(-1, channels, height, width)
+
+
+def resealed(text: str, **change: object) -> str:
+    """A text that `to_sealed` has written, with other fields, and the digest that goes with them."""
+    fields = json.loads(text)
+    del fields[DIGEST]
+    return to_sealed(fields | change)
 
 
 def ragged(count: int, levels: int) -> list[Tensor]:

@@ -6,6 +6,7 @@ Every test of `robustness` attacks one kind of file. In the default suite the at
 
 from __future__ import annotations
 
+import os
 import signal
 import warnings
 from collections.abc import Callable, Iterator
@@ -66,7 +67,12 @@ def mutants(content: bytes, count: int, seed: int = 0) -> Iterator[bytes]:
 
 
 def attack(
-    path: Path, count: int, read: Callable[[], object], harmless: Callable[[object], bool], seed: int = 0
+    path: Path,
+    count: int,
+    read: Callable[[], object],
+    harmless: Callable[[object], bool],
+    seed: int = 0,
+    begins: Callable[[int], None] = lambda _: None,
 ) -> tuple[int, int]:
     """Damages a file again and again and reads it each time; puts the file back in the end.
 
@@ -76,6 +82,7 @@ def attack(
         read: reads it, by the way that users do; refuses it by a ValueError of one line that names the file.
         harmless: whether what was read may be believed.
         seed: the seed of the damage.
+        begins: is told the number of each attack before it is made, as `in_a_child` wants it.
 
     Returns:
         The number of files refused and of those read.
@@ -85,6 +92,7 @@ def attack(
     restart = restart_peak()
     try:
         for k, changed in enumerate(mutants(content, count, seed)):
+            begins(k)
             path.write_bytes(changed)
             with within_seconds(f"attack {k} on {path.name}"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -103,6 +111,35 @@ def attack(
     finally:
         path.write_bytes(content)
     return refused, believed
+
+
+def in_a_child(run: Callable[[Callable[[int], None]], object]) -> None:
+    """Makes attacks in a child process, which they may end: in pytest's own no test after them would run.
+
+    Args:
+        run: makes them; is given what it tells the number of each attack before it makes it.
+    """
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, none of which is needed
+        child = os.fork()
+    if not child:
+        try:
+            with os.fdopen(writing, "w", buffering=1) as report:
+                try:
+                    run(lambda k: print(k, file=report))
+                except BaseException as error:
+                    print(f"{type(error).__name__}: {error}", file=report)
+                    raise
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    with os.fdopen(reading) as report:
+        said = report.read().splitlines()
+    _, status = os.waitpid(child, 0)
+    ended = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "a failure"
+    assert status == 0, f"{ended} at attack {' '.join(line for line in said if not line.isdigit()) or said[-1]}"
 
 
 @contextmanager

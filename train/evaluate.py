@@ -4,7 +4,8 @@
     python train/evaluate.py --checkpoint runs/digits --data my/digits --per-image scores.csv
     accelerate launch --multi_gpu --num_processes N train/evaluate.py --checkpoint runs/digits
 
-The last line is JSON; it is the same on any number of processes.
+The last line is JSON; it is the same on any number of processes, to the last bit where each uses as many threads, and
+up to rounding where not.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from pixelseq.runtime.names import as_path
 from pixelseq.runtime.processes import join_processes
 from pixelseq.runtime.scripts import as_flags, check_out, one_line_errors, parse_flags
 from pixelseq.training.arguments import gives
+from pixelseq.training.conditions import with_labels
 from pixelseq.training.gradients import nats_shared
 from pixelseq.training.settings import read_settings
 
@@ -156,9 +158,9 @@ def evaluate(arguments: Arguments, model: PixelRNN, alike: DataOptions | None = 
     ours, theirs = model.config.pixel_format, data.pixel_format
     if (theirs.channels, theirs.levels) != (ours.channels, ours.levels):
         raise ValueError(f"{data.name} has {theirs}, the model {ours}: choose `channels` and `levels`")
-    parts = data.splits if on == ALL else {on: data.splits[on]}
+    parts, untold = tell_labels(data.splits if on == ALL else {on: data.splits[on]}, data.class_names, model)
     if accelerator.is_main_process:
-        for note in [*preparation_notes(options, alike), *data.notes, *size_notes(model, parts)]:
+        for note in [*preparation_notes(options, alike), *data.notes, *untold, *size_notes(model, parts)]:
             print(f"{data.name}: {as_flags(note)}", file=sys.stderr)
         of_all = "" if options.streaming else f" of {sum(map(len, data.splits.values()))}"
         print(f"scores {sum(map(len, parts.values()))}{of_all} images of {data.name}: {why}", file=sys.stderr)
@@ -180,6 +182,15 @@ def evaluate(arguments: Arguments, model: PixelRNN, alike: DataOptions | None = 
         print(json.dumps(result))
     accelerator.wait_for_everyone()
     accelerator.end_training()
+
+
+def tell_labels(
+    parts: Mapping[str, Images], class_names: tuple[str, ...], model: PixelRNN
+) -> tuple[dict[str, Images], list[str]]:
+    """Has images tell their labels to a model that knows them; says in one line where that cannot be."""
+    told = {split: with_labels(images, class_names, model.config) for split, images in parts.items()}
+    notes = dict.fromkeys(note for _, note in told.values() if note is not None)
+    return {split: images for split, (images, _) in told.items()}, list(notes)
 
 
 def preparation_notes(options: DataOptions, alike: DataOptions | None) -> list[str]:

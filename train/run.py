@@ -17,7 +17,7 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -28,21 +28,23 @@ from pixelseq.data.store import Images
 from pixelseq.imaging.pictures import check_pictures, save_png
 from pixelseq.model.checkpoint import CHECKPOINT
 from pixelseq.model.pixelrnn import PixelRNN
-from pixelseq.runtime.files import atomic_write, locked, remove_leftovers
+from pixelseq.runtime.files import LOCK, locked, remove_leftovers
 from pixelseq.runtime.processes import join_processes
 from pixelseq.runtime.scripts import as_flags, one_line_errors
 from pixelseq.runtime.signals import Signals, end_with_launcher
-from pixelseq.training.arguments import parse_arguments
+from pixelseq.training.arguments import configure, parse_arguments
+from pixelseq.training.conditions import conditional
 from pixelseq.training.config import TrainConfig
 from pixelseq.training.gradients import backward, evaluate_shared
 from pixelseq.training.limits import expected_steps, learning_rate, limit_reached, plan, plan_note
 from pixelseq.training.memory import check_memory
-from pixelseq.training.metrics import Metrics, draw_curve, progress_bar, read_metrics, track_pictures
+from pixelseq.training.metrics import CURVE, METRICS, Metrics, draw_curve, progress_bar, read_metrics, track_pictures
 from pixelseq.training.optimisers import build_optimizer, seed_step, set_learning_rate
 from pixelseq.training.pictures import draw_pictures
 from pixelseq.training.presets import PRESETS
-from pixelseq.training.run_state import Progress, RunState
-from pixelseq.training.saved_state import STATES, has_states
+from pixelseq.training.result import RESULT, read_result, write_result
+from pixelseq.training.run_state import RunState
+from pixelseq.training.saved_state import STATES, Progress, has_states
 from pixelseq.training.settings import read_settings, write_settings
 from pixelseq.training.stages import (
     freeze_encoder,
@@ -60,7 +62,6 @@ if TYPE_CHECKING:
 
 LOG_EVERY = 50
 """Steps between lines of metrics."""
-METRICS, RESULT, LOCK = "metrics.jsonl", "result.json", "lock"
 SAVING = "saving the state, then ending; another signal after 5 seconds ends at once"
 UNSUPPORTED = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
 """The kinds of accelerate's training that are refused; version 2 of FSDP is supported."""
@@ -70,22 +71,30 @@ PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 def main(arguments: list[str]) -> None:
     end_with_launcher()
     with one_line_errors():
-        preset, config, folder = parse_arguments(arguments, (__doc__ or "").replace("PRESETS", ", ".join(PRESETS)))
-        if not (folder / RESULT).exists() or more_is_asked(config, folder):
-            run(preset, config, folder)
-        elif os.environ.get("RANK", "0") == "0":
-            print(
-                f"{folder} holds the finished run: raise --steps, --epochs or --minutes to go on with it, or choose "
-                "another folder with --out for a new one",
-                file=sys.stderr,
-            )
-            print((folder / RESULT).read_text().strip())
+        command = parse_arguments(arguments, (__doc__ or "").replace("PRESETS", ", ".join(PRESETS)))
+        folder, main_process = command.folder, os.environ.get("RANK", "0") == "0"
+        with locked(folder / LOCK) if main_process else nullcontext():
+            config = configure(command)
+            result = finished(config, folder, main_process)
+            if result is None:
+                run(command.preset, config, folder)
+            elif main_process:
+                hint = "raise --steps, --epochs or --minutes to go on with it, or choose another folder with --out"
+                print(f"{folder} holds the finished run: {hint}", file=sys.stderr)
+                print(json.dumps(result))
 
 
-def more_is_asked(config: TrainConfig, folder: Path) -> bool:
-    """Tells whether other limits are asked for than those that ended the run in a folder."""
+def finished(config: TrainConfig, folder: Path, main_process: bool) -> dict[str, Any] | None:
+    """Gives the result of the run in a folder, if it is whole and no other limits are asked for than those it has."""
     begun = read_settings(folder)
-    return begun is not None and dataclasses.replace(config, out=None) != begun[1]
+    if begun is None or dataclasses.replace(config, out=None) != begun[1]:
+        return None
+    try:
+        return read_result(folder)
+    except ValueError as error:
+        if main_process:
+            print(f"{error}; it is made anew", file=sys.stderr)
+        return None
 
 
 def run(preset: str, asked: TrainConfig, folder: Path) -> None:
@@ -109,45 +118,47 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
         if not isinstance(data.train, Images):
             raise ValueError("--stage-split needs images that are at hand; leave --streaming off")
         data = dataclasses.replace(data, train=stage_images(data.train, asked.stage))
-    config = fit_to_data(asked, data)
+    config, data = fit_to_data(asked, data)
     check_pictures(data.pixel_format)
     model, begun_with = build_model(config, folder)
     if isinstance(data.train, Images):
         check_memory(config, model, data.train, accelerator.device, accelerator.num_processes)
-    with locked(folder / LOCK) if main_process else nullcontext():
-        if main_process:
-            if begun_with is not None:
-                print(begun_with, file=sys.stderr)
-            remove_leftovers(folder)
-            remove_leftovers(folder / STATES)
-        accelerator.wait_for_everyone()  # so that all see the same states
-        if config.track:
-            accelerator.init_trackers("pixelseq")
-        optimizer = build_optimizer(config.optimizer, model.parameters(), config.learning_rate, config.weight_decay)
-        state = RunState(accelerator, model, optimizer, config.ema_decay, config.compile)
-        state.resume(folder / STATES, data)
-        if main_process:  # once nothing else can be amiss
-            (folder / RESULT).unlink(missing_ok=True)  # it will not be the result of what is asked for now
-            write_settings(folder, preset, dataclasses.replace(asked, out=None))
-        accelerator.wait_for_everyone()
-        progress, stopped_by = train(config, state, data, folder)
-        if stopped_by is None:
-            finish(config, data, folder, accelerator, progress)
-        elif main_process:
-            print(f"stopped by {stopped_by} after step {progress.step}; the same command goes on", file=sys.stderr)
-        accelerator.wait_for_everyone()
-        accelerator.end_training()
+    if main_process:
+        if begun_with is not None:
+            print(begun_with, file=sys.stderr)
+        remove_leftovers(folder)
+        remove_leftovers(folder / STATES)
+    accelerator.wait_for_everyone()  # so that all see the same states
+    optimizer = build_optimizer(config.optimizer, model.parameters(), config.learning_rate, config.weight_decay)
+    state = RunState(accelerator, model, optimizer, config.ema_decay, config.compile)
+    state.resume(folder / STATES, data)
+    if main_process:
+        read_metrics(folder / METRICS)  # which may be damaged
+        # Nothing else can be amiss: the result will not be that of what is asked for now.
+        (folder / RESULT).unlink(missing_ok=True)
+        write_settings(folder, preset, dataclasses.replace(asked, out=None))
+    if config.track:
+        accelerator.init_trackers("pixelseq")
+    accelerator.wait_for_everyone()
+    progress, stopped_by = train(config, state, data, folder)
+    if stopped_by is None:
+        finish(config, data, folder, accelerator, progress)
+    elif main_process:
+        print(f"stopped by {stopped_by} after step {progress.step}; the same command goes on", file=sys.stderr)
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
 
 
-def fit_to_data(config: TrainConfig, data: Dataset) -> TrainConfig:
-    """Fills in what the data decide: the model's pixel format, and the steps of a number of epochs."""
-    model = dataclasses.replace(config.model, pixel_format=data.pixel_format)
+def fit_to_data(config: TrainConfig, data: Dataset) -> tuple[TrainConfig, Dataset]:
+    """Fills in what the data decide, such as the model's pixel format and its classes, and has them tell conditions."""
+    model, data = conditional(config, data)
+    model = dataclasses.replace(model, pixel_format=data.pixel_format)
     steps = config.steps
     if config.epochs is not None:
         if not isinstance(data.train, Images):
             raise ValueError("the length of a stream is not known; give --steps instead of --epochs")
         steps = math.ceil(config.epochs * len(data.train) / config.batch_size)
-    return dataclasses.replace(config, model=model, steps=steps)
+    return dataclasses.replace(config, model=model, steps=steps), data
 
 
 def build_model(config: TrainConfig, folder: Path) -> tuple[PixelRNN, str | None]:
@@ -241,7 +252,7 @@ def finish(config: TrainConfig, data: Dataset, folder: Path, accelerator: Accele
     pictures = draw_pictures(model, data, config.tall_height, config.seed)
     for name, picture in pictures.items():
         save_png(picture, folder / f"{name}.png")
-    draw_curve(read_metrics(folder / METRICS), folder / "curve.png")
+    draw_curve(read_metrics(folder / METRICS), folder / CURVE)
     track_pictures(accelerator, pictures, progress.step)
     result = {
         "data": data.name,
@@ -255,8 +266,7 @@ def finish(config: TrainConfig, data: Dataset, folder: Path, accelerator: Accele
         "images_per_s": round(progress.trained / (progress.seconds - progress.validation_seconds), 1),
     }
     model.save_pretrained(folder / CHECKPOINT, card=f"Result of its training run: `{json.dumps(result)}`")
-    with atomic_write(folder / RESULT) as beside:
-        beside.write_text(json.dumps(result) + "\n")
+    write_result(folder, result)
     print(json.dumps(result))
 
 

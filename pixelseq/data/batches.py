@@ -5,16 +5,17 @@ Shapes: B batch, C colours, H rows, W columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count, islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pixelseq.data.store import Images
+from pixelseq.data.store import BATCHES, Images, generator
 from pixelseq.data.streaming import Stream
 from pixelseq.model.batch import Batch
+from pixelseq.model.condition import Condition
 
 
 def batches_by_width(images: Sequence[Tensor]) -> list[Batch]:
@@ -23,12 +24,22 @@ def batches_by_width(images: Sequence[Tensor]) -> list[Batch]:
     Args:
         images: levels, each [C, H, W], with one C for all.
     """
+    condition, orders = (images.condition, images.orders) if isinstance(images, Images) else (None, None)
     if isinstance(images, Images) and (stacked := images.stacked()) is not None:
-        return [Batch(stacked, torch.full((len(images),), stacked.shape[2]))] if len(images) else []
-    groups: dict[int, list[Tensor]] = {}
-    for image in images:
-        groups.setdefault(image.shape[2], []).append(image)
-    return [Batch.of(group) for group in groups.values()]
+        heights = torch.full((len(images),), stacked.shape[2])
+        return [Batch(stacked, heights, condition or Condition())] if len(images) else []
+    levels = list(images)
+    groups: dict[int, list[int]] = {}
+    for k, image in enumerate(levels):
+        groups.setdefault(image.shape[2], []).append(k)
+    return [
+        Batch.of(
+            [levels[k] for k in group],
+            None if condition is None else condition.select(torch.tensor(group)),
+            None if orders is None else torch.from_numpy(orders[group]),
+        )
+        for group in groups.values()
+    ]
 
 
 def training_batches(
@@ -71,18 +82,22 @@ def training_batches(
     if len(images) < 1:
         raise ValueError("there are no training images")
     costs = np.ones(len(images), int) if batch_pixels is None else images.sizes.prod(1)
-    for batch in islice(_plan(costs, images.sizes[:, 1], size, seed), start, None):
+
+    def widths(epoch: int) -> np.ndarray:
+        return images.drawn(np.arange(len(images)), np.full(len(images), epoch), seed).sizes[:, 1]
+
+    for batch in islice(_plan(costs, widths, size, seed), start, None):
         positions, epochs = batch[:, rank::world]
         yield images.drawn(positions, epochs, seed)
 
 
-def _plan(costs: np.ndarray, widths: np.ndarray, budget: int, seed: int) -> Iterator[np.ndarray]:
+def _plan(costs: np.ndarray, widths: Callable[[int], np.ndarray], budget: int, seed: int) -> Iterator[np.ndarray]:
     """Plans batches [2, n], image positions and epochs; an epoch's last share a batch with the first of the next."""
-    _, group = np.unique(widths, return_inverse=True)
-    groups = group.max() + 1
     waiting = np.empty((2, 0), dtype=np.int64)
     for epoch in count():
-        random = np.random.Generator(np.random.Philox(key=[seed, epoch]))
+        _, group = np.unique(widths(epoch), return_inverse=True)
+        groups = group.max() + 1
+        random = generator(seed, epoch, 0, BATCHES)
         order = random.permutation(len(costs))
         if groups > 1:
             order = order[np.argsort(random.permutation(groups)[group[order]], kind="stable")]

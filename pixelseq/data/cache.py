@@ -1,8 +1,4 @@
-"""Decodes a source once, into files that appear whole or not at all and are used again while nothing has changed.
-
-A folder of the cache holds facts.json, and for each split pixels.u8 (the images one after another, each [C, H, W]),
-sizes.npy, labels.npy, and names.jsonl with what the source calls each image.
-"""
+"""Decodes a source once, into files that appear whole or not at all and are used again while nothing has changed."""
 
 from __future__ import annotations
 
@@ -10,18 +6,29 @@ import copy
 import dataclasses
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from pixelseq.data.archives import Member
 from pixelseq.data.array_files import GridFile
+from pixelseq.data.cached import (
+    LABELS,
+    NAMES,
+    PIXELS,
+    SIZES,
+    Facts,
+    check_files,
+    read_facts,
+    read_stores,
+    write_facts,
+)
 from pixelseq.data.decoding import Tally
 from pixelseq.data.files import stamp
 from pixelseq.data.options import DataOptions
@@ -33,46 +40,18 @@ from pixelseq.data.texts import with_legend
 from pixelseq.imaging.depth import TOP
 from pixelseq.imaging.read import as_levels, decode_grid
 from pixelseq.imaging.text import TextMap
-from pixelseq.runtime.files import atomic_folder, in_use, remove_abandoned
+from pixelseq.runtime.files import atomic_folder, in_use, remove_abandoned, remove_damaged
 
-FORMAT = 7
+FORMAT = 8
 """The version of the files; another number makes old ones stale."""
 VIEWED = frozenset({"data", "levels", "pixels", "binarize", "crop", "flip", "streaming"})
 """The options that decoding does not look at; another value of any other option asks for another decoding."""
-READ_AT_ONCE = 2**30
-"""The most bytes of a split that is read into memory; a larger one is memory-mapped."""
 WRITTEN_AT_ONCE = 2**20
-NAMES = "names.jsonl"
 BAD_NAMED = 5
+DAMAGED = (ValueError, FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""What is raised for files that are not what was written."""
 
-
-@dataclass
-class Facts:
-    """What was seen while a source was decoded."""
-
-    channels: int = 0
-    pictures: bool = True
-    """Whether the images are pictures, whose values are shades, rather than grids of levels."""
-    bilevel: bool = True
-    """Whether all images are 1-bit pictures."""
-    largest: int = 0
-    """The largest value of all grids."""
-    in_bytes: bool = True
-    """Whether all grids are of 8-bit integers from 0 on, as shades are."""
-    bad: list[str] = field(default_factory=list)
-    """The pictures that cannot be decoded, each with its name and the reason."""
-    class_names: tuple[str, ...] = ()
-    legend: str = ""
-    """The character of each level, where the images are text maps."""
-    splits: list[str] = field(default_factory=list)
-    split_notes: list[str] = field(default_factory=list)
-    """What was decided on the splits of the source, one line per decision."""
-    named: list[list[str | int]] = field(default_factory=list)
-    """The stamps of the files that rows of tables name."""
-    notes: list[str] = field(default_factory=list)
-    """What was decided of the pictures' depths and frames, one line per decision."""
-    white: float | None = None
-    """The value that is white in pictures of more than 8 bits, where they decide it."""
+log = logging.getLogger(__name__)
 
 
 def stores(source: Source, options: DataOptions) -> tuple[dict[str, Store], Facts]:
@@ -116,21 +95,22 @@ def kept(
     used = {name: value for name, value in dataclasses.asdict(options).items() if name not in VIEWED}
     key = [FORMAT, fingerprint, used]
     folder = _folder(key)
-    if folder.exists():
-        named = _facts(folder).named
-        if (now := stamp(Path(str(name)) for name, *_ in named)) != named:
-            folder = _folder([key, now])
-    if not folder.exists():
+    facts = _whole(folder)
+    if facts and (now := stamp(Path(str(name)) for name, *_ in facts.named)) != facts.named:
+        folder = _folder([key, now])
+        facts = _whole(folder)
+    if facts is None:
         remove_abandoned(folder.parent)
         tables, notes = open_splits()
-        # Other processes may decode it, too; the lock outlives the renaming.
-        with ExitStack() as lock, atomic_folder(folder, replace=False) as beside:
-            lock.enter_context(in_use(beside))
+        with ExitStack() as lock, ExitStack() as writing:
+            with _named(folder.parent, "written"):
+                beside = writing.enter_context(atomic_folder(folder, replace=False))
+            lock.enter_context(in_use(beside))  # other processes may decode it, too; the lock outlives the renaming
             facts = _decode(tables, options, beside)
             facts.split_notes = notes
-            (beside / "facts.json").write_text(json.dumps(dataclasses.asdict(facts)))
-    facts = _facts(folder)
-    return {split: _read(folder / split, facts.channels) for split in facts.splits}, facts
+            write_facts(beside, folder.name, facts)
+        facts = read_facts(folder)
+    return read_stores(folder, facts), facts
 
 
 def _folder(key: object) -> Path:
@@ -140,8 +120,38 @@ def _folder(key: object) -> Path:
     return Path(datasets.config.HF_DATASETS_CACHE) / "pixelseq" / digest[:32]
 
 
-def _facts(folder: Path) -> Facts:
-    return Facts(**json.loads((folder / "facts.json").read_text()))
+def _whole(folder: Path) -> Facts | None:
+    """Gives what was seen of a source in its folder; where that is damaged, says so and removes it."""
+    with _named(folder, "read"):
+        if not folder.exists():
+            return None
+        try:
+            return check_files(folder)
+        except DAMAGED as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            log.warning("the cache %s is damaged (%s): its images are decoded anew", folder, reason)
+    with _named(folder, "removed"):
+        remove_damaged(folder, _is_damaged)
+    return None
+
+
+def _is_damaged(folder: Path) -> bool:
+    try:
+        check_files(folder)
+    except DAMAGED:
+        return True
+    return False
+
+
+@contextmanager
+def _named(folder: Path, what: str) -> Iterator[None]:
+    """Says in a line that the cache cannot be used."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"the cache {folder} cannot be {what}: {error.strerror}; name another place by HF_DATASETS_CACHE"
+        ) from error
 
 
 def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Facts:
@@ -170,7 +180,7 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
     folder.mkdir(exist_ok=True)
     sizes: list[tuple[int, int]] = []
     labels: list[int] = []
-    with (folder / "pixels.u8").open("wb", buffering=WRITTEN_AT_ONCE) as file, (folder / NAMES).open("w") as names:
+    with (folder / PIXELS).open("wb", buffering=WRITTEN_AT_ONCE) as file, (folder / NAMES).open("w") as names:
         for row in tqdm(table.rows(), total=table.count, unit="image", delay=5, leave=False):
             if isinstance(row.content, Path) and table.names_files:
                 facts.named += stamp([row.content])
@@ -188,9 +198,9 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
         raise ValueError(f"no image of the {len(facts.bad)} of {options.name} can be decoded: {facts.bad[0]}")
     if not sizes:
         raise ValueError(f"{options.data} has no images in {folder.name}; leave this split out with `split`")
-    np.save(folder / "sizes.npy", np.array(sizes, dtype=np.int64))
+    np.save(folder / SIZES, np.array(sizes, dtype=np.int64))
     if table.labelled:
-        np.save(folder / "labels.npy", np.array(labels, dtype=np.int64))
+        np.save(folder / LABELS, np.array(labels, dtype=np.int64))
     return True
 
 
@@ -230,15 +240,3 @@ def _checked_grid(
         raise ValueError(f"{options.data}, {name} has {len(grid)} channels; the images before it have {facts.channels}")
     facts.largest = max(facts.largest, int(grid.max()))
     return grid
-
-
-def _read(folder: Path, channels: int) -> Store:
-    path, sizes = folder / "pixels.u8", np.load(folder / "sizes.npy", allow_pickle=False)
-    size = path.stat().st_size
-    if size > READ_AT_ONCE:
-        pixels = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8)
-    else:
-        pixels = torch.from_numpy(np.fromfile(path, np.uint8))
-    path = folder / "labels.npy"
-    labels = torch.from_numpy(np.load(path, allow_pickle=False)) if path.exists() else None
-    return Store(pixels, sizes, channels, labels, folder / NAMES)

@@ -26,6 +26,8 @@ class SourceImages:
     pixel_format: PixelFormat
     splits: dict[str, Images]
     """The images of each of train, validation and test that there is; those of `all`, where no split is named."""
+    class_names: tuple[str, ...] = ()
+    """The name of each label, if labels have names."""
     notes: tuple[str, ...] = ()
     """What was decided for the user, one line per decision."""
 
@@ -64,10 +66,12 @@ class Dataset:
         return {split: images for split, images in parts.items() if isinstance(images, Images)}
 
     def fingerprint(self) -> str:
-        """Gives a digest of the number, the sizes and the pixels of the images, without those of a stream."""
+        """Gives a digest of the number, sizes, pixels and labels of the images, without those of a stream."""
         splits = self.splits.values()
         digest = hashlib.sha256(str([len(images) for images in splits]).encode())
         for store in {id(images.store): images.store for images in splits}.values():
             digest.update(store.sizes.tobytes())
             digest.update(store.pixels[:FINGERPRINTED].numpy().data)
+            if store.labels is not None:
+                digest.update(store.labels.numpy().data)
         return digest.hexdigest()

@@ -97,7 +97,7 @@ def left_out(files: Iterable[PurePath], noun: str) -> list[str]:
 def stamp(files: Iterable[Path]) -> list[list[str | int]]:
     """Gives the name, size and times of change of each file; other ones whenever what is read there has changed.
 
-    A file that is gone has a size of -1.
+    A file that is gone, or that no path can lead to, has a size of -1.
     """
     return [_stamp(os.path.abspath(file)) for file in files]
 
@@ -105,7 +105,7 @@ def stamp(files: Iterable[Path]) -> list[list[str | int]]:
 def _stamp(path: str) -> list[str | int]:
     try:
         state = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return [path, -1]
     # A copy may keep the time at which the content changed, but not the time at which the file did.
     return [path, state.st_size, state.st_mtime_ns, state.st_ctime_ns]

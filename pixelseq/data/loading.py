@@ -8,7 +8,8 @@ import numpy as np
 from torch import Tensor
 
 from pixelseq.data import bundled, sources
-from pixelseq.data.cache import BAD_NAMED, Facts, stores
+from pixelseq.data.cache import BAD_NAMED, stores
+from pixelseq.data.cached import Facts
 from pixelseq.data.dataset import Dataset, SourceImages
 from pixelseq.data.options import DataOptions, parse_size
 from pixelseq.data.splits import cut, with_all_splits, with_training_images
@@ -92,7 +93,7 @@ def load_as_named(options: DataOptions | str, seed: int = 0, legend: str | None 
     found, options = _find(options, legend)
     pixel_format, view, notes = _view(found, options)
     splits = {split: replace(images, view=view, seed=seed) for split, images in found.splits.items()}
-    return SourceImages(options.name, pixel_format, splits, (*found.notes, *notes))
+    return SourceImages(options.name, pixel_format, splits, found.class_names, (*found.notes, *notes))
 
 
 def _find(options: DataOptions | str, legend: str | None) -> tuple[_Found, DataOptions]:

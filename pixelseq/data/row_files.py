@@ -26,14 +26,14 @@ class RowFiles:
         Raises:
             ValueError: the row may not name it.
         """
-        if "://" not in name and "::" not in name:
+        if "://" not in name and "::" not in name and "\0" not in name:
             path = (self.folders[0] / name).resolve()
             if any(path.is_relative_to(folder.resolve()) for folder in self.folders):
                 return path
-            raise ValueError(f"a row names the file {name}; rows may name files below {self.folders[0]} alone")
+            raise ValueError(f"a row names the file {name!r}; rows may name files below {self.folders[0]} alone")
         if not self.hub or not name.startswith(HUB) or "::" in name:
             expected = f"files of the hub ({HUB}...)" if self.hub else f"files below {self.folders[0]}"
-            raise ValueError(f"a row names {name}; rows may name {expected} alone")
+            raise ValueError(f"a row names {name!r}; rows may name {expected} alone")
         import fsspec
 
         with fsspec.open(name, "rb") as file:

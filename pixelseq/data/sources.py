@@ -11,9 +11,11 @@ from typing import Any
 
 from pixelseq.data import archives, arrays, folders, tables, texts
 from pixelseq.data.files import files_below, is_picture, left_out, stamp
+from pixelseq.data.json_files import load_json
 from pixelseq.data.options import BUNDLED, DataOptions
 from pixelseq.data.rows import Row, Table
 from pixelseq.data.splits import ALL, split_of
+from pixelseq.data.table_files import load_hub, saved_files
 from pixelseq.imaging.legend import LEGEND, Legend, find_legend
 from pixelseq.imaging.text import TEXT
 
@@ -79,7 +81,7 @@ def find(options: DataOptions, legend: str | None = None) -> Source:
             "folder, or a hub id owner/name"
         )
     options.check_no_shape()
-    splits, commit = tables.load_hub(options.data)
+    splits, commit = load_hub(options.data)
     return Source([options.data, commit], partial(tables.of_datasets, splits, options), has_columns=True, legend=given)
 
 
@@ -167,7 +169,7 @@ def _local(path: Path, options: DataOptions, given: Legend | None) -> Source:
     if any((path / name).exists() for name in SAVED):
         source = Source(
             stamp(files_below(path).files),
-            lambda: tables.of_datasets(tables.load_saved(path), options),
+            lambda: tables.of_files("arrow", saved_files(path), options),
             has_columns=True,
         )
     else:
@@ -196,27 +198,22 @@ def _arrays(path: Path, files: list[Path], options: DataOptions) -> Source:
     return Source(stamp(found.files), lambda: found.tables, has_arrays=True, notes=tuple(found.notes))
 
 
-def _parquet(path: Path, files: list[Path], options: DataOptions) -> Source:
+def _table(kind: str, path: Path, files: list[Path], options: DataOptions) -> Source:
+    return Source(stamp(files), partial(tables.of_files, kind, split_files(path, files), options), has_columns=True)
+
+
+def _json(path: Path, files: list[Path], options: DataOptions) -> Source:
     splits = split_files(path, files)
-    return Source(stamp(files), partial(tables.of_parquet, splits, options), has_columns=True)
-
-
-def _table(builder: str, path: Path, files: list[Path], options: DataOptions) -> Source:
-    splits = split_files(path, files)
-
-    def opened() -> dict[str, Table]:
-        return tables.of_datasets(tables.load_files(builder, splits), options)
-
-    return Source(stamp(files), opened, has_columns=True)
+    return Source(stamp(files), lambda: tables.of_datasets(load_json(splits), options), has_columns=True)
 
 
 KINDS = {
     "picture": Kind("picture", _pictures),
     "zip": Kind(".zip of pictures", _archive, (".zip",), in_folders=False),
     "array": Kind("array", _arrays, arrays.ENDINGS),
-    "parquet": Kind("parquet file", _parquet, (".parquet",)),
+    "parquet": Kind("parquet file", partial(_table, "parquet"), (".parquet",)),
     "arrow": Kind("arrow file", partial(_table, "arrow"), (".arrow",)),
-    "json": Kind("JSON file", partial(_table, "json"), (".json", ".jsonl")),
+    "json": Kind("JSON file", _json, (".json", ".jsonl")),
 }
 """The kinds of files that are read, by name; pictures and arrays are known by more than their endings."""
 

@@ -16,7 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-ORDER, TRAINING, EVALUATION = range(3)
+from pixelseq.model.condition import NO_LABEL, Condition
+from pixelseq.model.orders import TRANSPOSED, turn, turned_size
+
+ORDER, TRAINING, EVALUATION, BATCHES, UNTOLD, TURNED = range(6)
 """The purposes that random numbers are drawn for; no two purposes share a number."""
 AT_A_TIME = 1024
 """The most images that are read in one piece where all are of one size."""
@@ -83,6 +86,17 @@ class View:
     flip: bool = False
 
 
+@dataclass(frozen=True)
+class Telling:
+    """What training tells the model of each image; evaluation tells every label, and one order."""
+
+    labels: bool = False
+    dropout: float = 0.0
+    """The share of images whose condition is not told."""
+    orders: int = 1
+    """The number of raster orders, of which each image is turned to one."""
+
+
 @dataclass(frozen=True, eq=False)
 class Images(Sequence[Tensor]):
     """Images of levels [C, H, W], uint8, made when they are looked at.
@@ -100,6 +114,7 @@ class Images(Sequence[Tensor]):
     epochs: np.ndarray | None = None
     """[N], the epoch that each image is trained on in; None for evaluation."""
     seed: int = 0
+    telling: Telling = Telling()
 
     @classmethod
     def of(cls, store: Store, indices: np.ndarray | None = None) -> Images:
@@ -114,9 +129,40 @@ class Images(Sequence[Tensor]):
 
     @cached_property
     def sizes(self) -> np.ndarray:
-        """[N, 2], the rows and columns of each image, after any crop."""
+        """[N, 2], the rows and columns of each image, after any crop, turned."""
         sizes = self.store.sizes[self.indices]
-        return sizes if self.view.crop is None else np.minimum(sizes, self.view.crop)
+        sizes = sizes if self.view.crop is None else np.minimum(sizes, self.view.crop)
+        if self.telling.orders <= TRANSPOSED or (sizes[:, 0] == sizes[:, 1]).all():
+            return sizes
+        return np.where((self.orders & TRANSPOSED > 0)[:, None], sizes[:, ::-1], sizes)
+
+    @cached_property
+    def orders(self) -> np.ndarray:
+        """[N], the raster order that each image is turned to: drawn in training, 0 in evaluation."""
+        if self.telling.orders == 1 or self.epochs is None:
+            return np.zeros(len(self), dtype=np.int64)
+        return (self._numbers(TURNED) * self.telling.orders).astype(np.int64)
+
+    @property
+    def condition(self) -> Condition | None:
+        """What the model is told of each image; None where it is told nothing.
+
+        Raises:
+            ValueError: labels are to be told, and there are none.
+        """
+        if not self.telling.labels:
+            return None
+        if self.labels is None:
+            raise ValueError("the images have no labels to be told by")
+        left_out = torch.from_numpy(self._numbers(UNTOLD) < self.telling.dropout)
+        return Condition(label=self.labels.masked_fill(left_out, NO_LABEL))
+
+    def _numbers(self, role: int) -> np.ndarray:
+        """Gives a number in [0, 1) for each image as training sees it, [N]; 1 in evaluation, where nothing is drawn."""
+        if self.epochs is None:
+            return np.ones(len(self))
+        seen = zip(self.epochs.tolist(), self.image_ids.tolist(), strict=True)
+        return np.array([generator(self.seed, epoch, image, role).random() for epoch, image in seen])
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
@@ -168,7 +214,8 @@ class Images(Sequence[Tensor]):
         if isinstance(k, slice):
             epochs = None if self.epochs is None else self.epochs[k]
             return replace(self, indices=self.indices[k], image_ids=self.image_ids[k], epochs=epochs)
-        return self._levels(self._part(range(len(self))[k]))
+        k = range(len(self))[k]
+        return turn(self._levels(self._part(k)), int(self.orders[k]))
 
     def __iter__(self) -> Iterator[Tensor]:
         largest = int(self.sizes.prod(1).max(initial=1)) * self.channels
@@ -189,7 +236,7 @@ class Images(Sequence[Tensor]):
     @property
     def _random(self) -> bool:
         """Whether what is seen depends on random numbers."""
-        moved = self.view.crop is not None or self.view.flip
+        moved = self.view.crop is not None or self.view.flip or self.telling.orders > 1
         return self.view.binarize is not None or (self.epochs is not None and moved)
 
     def _levels(self, values: Tensor) -> Tensor:
@@ -207,7 +254,8 @@ class Images(Sequence[Tensor]):
         if not training:
             image = _centre(image, view.crop)
         elif view.crop:
-            (H, W), (h, w) = image.shape[1:], self.sizes[k]
+            (H, W), (rows, columns) = image.shape[1:], self.sizes[k].tolist()
+            h, w = turned_size(rows, columns, int(self.orders[k]))
             top, left = random.integers(H - h + 1), random.integers(W - w + 1)
             image = image[:, top : top + h, left : left + w]
         if training and view.flip and random.integers(2):

@@ -14,15 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelseq.data import sources, tables
-from pixelseq.data.cache import Facts, kept
+from pixelseq.data import sources, table_files, tables
+from pixelseq.data.cache import kept
+from pixelseq.data.cached import Facts
+from pixelseq.data.columns import Columns, find_columns
 from pixelseq.data.decoding import Tally
 from pixelseq.data.files import stamp
+from pixelseq.data.json_files import load_json
 from pixelseq.data.options import DataOptions
 from pixelseq.data.rows import Row
 from pixelseq.data.splits import named_splits, split_notes, with_training_images
 from pixelseq.data.store import Images, Store, View
-from pixelseq.data.tables import Columns
 from pixelseq.imaging.read import decode_grid
 
 SHUFFLED = 1000
@@ -66,8 +68,10 @@ class Stream:
                         yield image, bilevel
             except ValueError as error:
                 if not self.options.skip_bad:
-                    raise ValueError(f"{row.name}: {error}; leave such images out with `skip_bad`") from error
-                log.warning("left out %s: %s", row.name, error)
+                    raise ValueError(
+                        f"{self.options.name}, {row.name}: {error}; leave such images out with `skip_bad`"
+                    ) from error
+                log.warning("left out %s of %s: %s", row.name, self.options.name, error)
 
     def _decode(self, row: Row, tally: Tally) -> Iterator[tuple[Tensor, bool]]:
         if not self.columns.pictures:
@@ -139,13 +143,15 @@ def open_stream(options: DataOptions) -> tuple[Stream, dict[str, Store], Facts, 
         split: source[names[0]] if len(names) == 1 else datasets.concatenate_datasets([source[name] for name in names])
         for split, names in with_training_images(named, options.data, notes).items()
     }
-    features = splits["train"]._resolve_features().features
-    columns = tables.find_columns(features, options)
+    with table_files.in_a_line(options.name):
+        features = splits["train"]._resolve_features().features
+    columns = find_columns(features, options)
     if columns.text:
         raise ValueError(f"`streaming` reads pictures and integer grids; column {columns.image} holds text")
     if not columns.pictures:
         options.check_grids()
-    rows = {name: tables.undecoded(split, columns) for name, split in splits.items()}
+    with table_files.in_a_line(options.name):
+        rows = {name: tables.undecoded(split, columns) for name, split in splits.items()}
     train = Stream(rows["train"], columns, options)
     seen = Tally()
     first = next(train.images(rows["train"], seen), None)
@@ -186,10 +192,12 @@ def _open(options: DataOptions) -> tuple[Any, Any, list[str]]:
     """Opens the splits; gives JSON that changes whenever they do, and notes on what is not read, too."""
     path = options.path
     if not path.exists() and sources.is_hub_id(options.data):
-        splits, commit = tables.load_hub(options.data, streaming=True)
+        splits, commit = table_files.load_hub(options.data, streaming=True)
         return splits, [options.data, commit], []
     kind, files, notes = sources.data_files(path) if path.exists() else ("", [], [])
-    if kind not in tables.BUILDERS:
+    if kind not in table_files.TABLES:
         raise ValueError(f"`streaming` reads parquet, arrow and JSON files and hub ids; {options.data} is none of them")
-    splits = tables.load_files(kind, sources.split_files(path, files), streaming=True)
-    return splits, stamp(files), notes
+    named = sources.split_files(path, files)
+    if kind == "json":
+        return load_json(named, streaming=True), stamp(files), notes
+    return table_files.stream_files(kind, named), stamp(files), notes

@@ -45,6 +45,10 @@ class CompiledModel:
         blocks = [
             self._block(block, config.features, config.hidden) for block in (*model.encoder.blocks, *model.blocks)
         ]
+        net[layout.CONDITION] = self.condition = self.state_size
+        net[layout.CONDITIONED] = len(model.encoder.blocks) if config.conditional else layout.UNCONDITIONAL
+        if config.conditional:
+            self.state_size += layout.padded(config.features)
         records = torch.stack(blocks) if blocks else torch.zeros(0, layout.BLOCK_SIZE, dtype=torch.int64)
         colours = torch.stack([self._colour(head, c) for c in range(C)])
         weights = torch.cat(self._parts)
@@ -59,12 +63,15 @@ class CompiledModel:
         table = model.pixels.table.detach().contiguous()
         self._packed = [tensor.numpy() for tensor in (net, records, colours, weights, table)]
 
-    def init_state(self, batch: int) -> Tensor:
-        """Makes the state before the first pixel, [batch, size]."""
-        return torch.zeros(batch, self.state_size, dtype=self._dtype)
+    def init_state(self, states: int, condition: Tensor | None = None) -> Tensor:
+        """Makes states before the first pixel, [states, size], of which a condition [states, F] is a part."""
+        state = torch.zeros(states, self.state_size, dtype=self._dtype)
+        if condition is not None:
+            state[:, self.condition : self.condition + condition.shape[1]] = condition
+        return state
 
-    def walk(self, state: Tensor, column: int, stretch: Stretch) -> tuple[Tensor, Tensor]:
-        """Walks a stretch of the current row from `column` on; see `Walker.walk`."""
+    def walk(self, state: Tensor, column: int, guidance: float, stretch: Stretch) -> tuple[Tensor, Tensor]:
+        """Walks a stretch of the current row from `column` on; see `Walker` and `Walker.walk`."""
         N, W, C = stretch.uniform.shape
         given, known = stretch.given, stretch.known
         if given is None or known is None:
@@ -84,9 +91,10 @@ class CompiledModel:
             float(stretch.options.temperature),
             min(stretch.options.top_k, 2**31),
             float(stretch.options.top_p),
+            float(guidance),
             levels,
             nats,
-            state.new_zeros(N, self._features),
+            state.new_zeros(len(state), self._features),
         )
         return levels, nats
 
@@ -141,27 +149,32 @@ class CompiledWalker(Walker):
 
     Args:
         model: the compiled model, for the images' width.
-        state: [N, size], written in place.
+        state: [N * states, size], written in place.
         column: the column of the next pixel.
+        guidance: as in `Walker`.
     """
 
-    def __init__(self, model: CompiledModel, state: Tensor, column: int) -> None:
+    def __init__(self, model: CompiledModel, state: Tensor, column: int, guidance: float = 0.0) -> None:
         self.model = model
         self.state = state
         self.column = column
+        self.guidance = guidance
 
     @classmethod
-    def start(cls, model: CompiledModel, batch: int) -> CompiledWalker:
-        """Makes a walker at the first pixel of `batch` images."""
-        return cls(model, model.init_state(batch), 0)
+    def start(
+        cls, model: CompiledModel, batch: int, condition: Tensor | None = None, guidance: float = 0.0
+    ) -> CompiledWalker:
+        """Makes a walker at the first pixel of `batch` images; a condition [batch * states, F] is part of the state."""
+        return cls(model, model.init_state(batch * (2 if guidance else 1), condition), 0, guidance)
 
-    def walk(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
-        found = self.model.walk(self.state, self.column, stretch)
+    def walk_unchecked(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
+        found = self.model.walk(self.state, self.column, self.guidance, stretch)
         self.column = (self.column + stretch.uniform.shape[1]) % self.model.width
         return found
 
     def select(self, images: Tensor) -> CompiledWalker:
-        return CompiledWalker(self.model, self.state.index_select(0, images), self.column)
+        state = self.state.index_select(0, self.states_of(images))
+        return CompiledWalker(self.model, state, self.column, self.guidance)
 
 
 def _affine(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

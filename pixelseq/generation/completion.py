@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from pixelseq.generation.engine import Stretch
-from pixelseq.generation.noise import Noise, Seed, whole_seed
+from pixelseq.generation.noise import Noise, Seed, image_range, whole_seed
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.particles import Particles
 from pixelseq.generation.walkers import start_walk
-from pixelseq.model.inputs import Bools, Integers, as_tensor
+from pixelseq.model.condition import Condition
+from pixelseq.model.inputs import Bools, Integers, as_tensor, whole_number
+from pixelseq.model.orders import check_order, turn, turn_back
 from pixelseq.model.pixelrnn import PixelRNN
 
 
@@ -27,9 +31,11 @@ def complete(
     progress: bool = False,
     *,
     particles: int = 1,
+    condition: Condition | None = None,
+    order: int | Literal["auto"] = "auto",
     first_index: int = 0,
 ) -> Tensor:
-    """Fills the unknown pixels of images: known ones are kept, unknown ones sampled in raster order.
+    """Fills the unknown pixels of images: known ones are kept, unknown ones sampled in a raster order.
 
     With 1 particle each unknown pixel is drawn given everything before it, known or drawn. Where all unknown pixels
     come after the known ones this samples the exact conditional p(unknown | known); known pixels further on have no
@@ -47,6 +53,9 @@ def complete(
         options: how levels are drawn.
         progress: whether to show a bar.
         particles: K; more than 1 only with the model's own distribution (no temperature, top_k or top_p).
+        condition: what the images are told by, of B images or of one for all; None tells nothing.
+        order: the raster order; "auto" takes for each image the one in which the fewest known pixels come after the
+            first unknown one, the lowest of equals.
         first_index: the index of the first completion, for a request that is made in parts.
 
     Returns:
@@ -54,10 +63,10 @@ def complete(
 
     Raises:
         TypeError: images or masks are neither tensors nor NumPy arrays of integers or bools.
-        ValueError: an argument is out of range, or the mask has another size or type.
+        ValueError: an argument is out of range, the mask has another size or type, the model cannot be told the
+            condition, or has not learned the order.
     """
-    if num < 1:
-        raise ValueError(f"`num` is {num}; at least 1 completion must be asked for")
+    num, particles = whole_number(num, "num"), whole_number(particles, "particles")
     if particles > 1 and options != SamplingOptions():
         raise ValueError(
             f"`particles` is {particles} with temperature {options.temperature}, top_k {options.top_k} and top_p "
@@ -65,8 +74,14 @@ def complete(
             "or take 1 particle"
         )
     images, known = _checked(model, images, known)
-    levels, _ = _walk(model, images, known, num, seed, options, particles, particles > 1, first_index, progress)
-    return levels.movedim(-1, 1).contiguous().unflatten(0, (-1, num))
+    wanted = image_range(first_index, len(images) * num)
+    completed = images[:, None].repeat(1, num, 1, 1, 1)
+    seed = whole_seed(seed)
+    for part in _parts(model, images, known, condition, order):
+        indices = [wanted[b * num + n] for b in part.chosen.tolist() for n in range(num)]
+        levels, _ = _walk(model, part, indices, seed, options, particles, particles > 1, progress)
+        completed[part.chosen] = turn_back(levels.movedim(-1, 1), part.order).unflatten(0, (-1, num))
+    return completed
 
 
 def log_known(
@@ -77,9 +92,11 @@ def log_known(
     seed: Seed = 0,
     progress: bool = False,
     *,
+    condition: Condition | None = None,
+    order: int | Literal["auto"] = "auto",
     first_index: int = 0,
 ) -> Tensor:
-    """Estimates log p(known pixels), the unknown ones summed out.
+    """Estimates log p(known pixels) in a raster order, the unknown ones summed out.
 
     The estimate of p is unbiased for any number of particles (Doucet and Johansen 2009, section 3.5), that of log p
     therefore too low on average, the less so the more particles there are. Known pixels that come before all unknown
@@ -92,6 +109,8 @@ def log_known(
         particles: K, the particles per image.
         seed: the estimate of image b depends on the seed and first_index + b alone; None draws a seed at every call.
         progress: whether to show a bar.
+        condition: as in `complete`.
+        order: as in `complete`.
         first_index: the index of the first image, for a request that is made in parts.
 
     Returns:
@@ -99,14 +118,22 @@ def log_known(
 
     Raises:
         TypeError: images or masks are neither tensors nor NumPy arrays of integers or bools.
-        ValueError: an argument is out of range, or the mask has another size or type.
+        ValueError: an argument is out of range, the mask has another size or type, the model cannot be told the
+            condition, or has not learned the order.
     """
+    particles = whole_number(particles, "particles")
     images, known = _checked(model, images, known)
-    return _walk(model, images, known, 1, seed, SamplingOptions(), particles, True, first_index, progress)[1]
+    wanted = image_range(first_index, len(images))
+    log_p = torch.zeros(len(images), dtype=torch.float64, device=model.device)
+    seed = whole_seed(seed)
+    for part in _parts(model, images, known, condition, order):
+        indices = [wanted[b] for b in part.chosen.tolist()]
+        log_p[part.chosen] = _walk(model, part, indices, seed, SamplingOptions(), particles, True, progress)[1]
+    return log_p
 
 
 def _checked(model: PixelRNN, images: Integers, known: Bools) -> tuple[Tensor, Tensor]:
-    """Gives images [B, H, W, C], 0 where unknown, and masks [B, H, W], on the model's device.
+    """Gives images [B, C, H, W], int64, 0 where unknown, and masks [B, H, W], on the model's device.
 
     Raises:
         ValueError: images and masks do not fit each other or the model.
@@ -123,37 +150,68 @@ def _checked(model: PixelRNN, images: Integers, known: Bools) -> tuple[Tensor, T
     known = (known[:, 0] if known.ndim == 4 else known).expand(B, H, W)
     images = torch.where(known[:, None], images, torch.zeros_like(images))
     model.check_images(images)
-    return images.movedim(1, -1).long().contiguous(), known
+    return images.long(), known
+
+
+class _Part(NamedTuple):
+    """The images of a request that are completed in one order."""
+
+    order: int
+    chosen: Tensor
+    """[N], the indices of the images."""
+    images: Tensor
+    """[N, H, W, C], levels, turned."""
+    known: Tensor
+    """[N, H, W], bool, turned."""
+    condition: Condition | None
+
+
+def _parts(
+    model: PixelRNN, images: Tensor, known: Tensor, condition: Condition | None, order: int | Literal["auto"]
+) -> Iterator[_Part]:
+    """Sorts images [B, C, H, W] by the orders that they are completed in."""
+    B, orders = len(images), torch.arange(model.config.orders, device=images.device)
+    if order == "auto":
+        # As many known pixels as possible come before the first unknown one.
+        before = torch.stack([turn(known, k).flatten(1).long().cumprod(1).sum(1) for k in orders.tolist()])
+        best = (before == before.amax(0)).long().argmax(0)  # the first of equals
+    else:
+        check_order(order, model.config.orders)
+        best = torch.full((B,), order, device=images.device)
+    if condition is not None:
+        condition = condition.for_images(B)
+    for k in best.unique().tolist():
+        chosen = (best == k).nonzero()[:, 0]
+        turned = turn(images[chosen], k).movedim(1, -1).contiguous()
+        told = None if condition is None else condition.select(chosen)
+        yield _Part(k, chosen, turned, turn(known[chosen], k), told)
 
 
 def _walk(
     model: PixelRNN,
-    images: Tensor,
-    known: Tensor,
-    num: int,
-    seed: Seed,
+    part: _Part,
+    indices: Sequence[int],
+    seed: int,
     options: SamplingOptions,
     particles: int,
     scored: bool,
-    first_index: int,
     progress: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Walks `num` copies of images; gives completions [B * num, H, W, C] and, where scored, log p(known) [B * num].
+    """Walks copies of images, one per index; gives completions [N, H, W, C] and, where scored, log p(known) [N].
 
     Rows that are known in all images are walked once per image, not once per copy. From there to the last row with
     known pixels there are particles; after it each completion goes on alone.
     """
-    if particles < 1:
-        raise ValueError(f"`particles` is {particles}; it must be at least 1")
+    images, known = part.images, part.known
     B, H, W, C = images.shape
-    seed, indices = whole_seed(seed), range(first_index, first_index + B * num)
+    num = len(indices) // B
     noise = Noise(seed, indices, model.device, range(particles))  # particle 0 draws as a sample does
     resampling = Noise(seed, indices, model.device, range(particles, particles + 1))
     given_rows = int(known.all(2).all(0).long().cumprod(0).sum())
     weighed_rows = int(known.any(2).any(0).nonzero().max()) + 1 if scored and known.any() else given_rows
     rows = iter(tqdm(range(H), desc="completing", unit="row", disable=not progress))
 
-    walker = start_walk(model, B, W)
+    walker = start_walk(model, B, W, part.condition, part.order)
     log_p = torch.zeros(B, dtype=torch.float64, device=model.device)
     for i in islice(rows, given_rows):
         uniform, _ = noise.row(W, C)[:: num * particles], resampling.row(W + 1, 1)  # row i has its own, in any batch

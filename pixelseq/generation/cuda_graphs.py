@@ -27,25 +27,27 @@ class GraphWalker(Walker):
     Args:
         model: the distribution of images.
         state: the state of the images; written in place.
+        guidance: as in `Walker`; above 0, an image has two states.
         capture: makes a function replayable; CUDA graphs by default.
     """
 
-    def __init__(self, model: PixelRNN, state: State, capture: Capture | None = None) -> None:
+    def __init__(self, model: PixelRNN, state: State, guidance: float = 0.0, capture: Capture | None = None) -> None:
         self.model = model
         self.state = state
+        self.guidance = guidance
         self.capture = CudaCapture(model.device) if capture is None else capture
 
-    def walk(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
+    def walk_unchecked(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
         # Graphs outlive the call: what they hold must not depend on the mode that it was made in.
         with torch.inference_mode(False):
-            graphs = _graphs(self.model, self.state, stretch)
+            graphs = _graphs(self.model, self.state, self.guidance, stretch)
         with graphs.lock:
             found = graphs.walk(self.model, self.state, stretch, self.capture)
             self.state.copy_(graphs.state)
         return found
 
     def select(self, images: Tensor) -> GraphWalker:
-        return GraphWalker(self.model, self.state.select(images), self.capture)
+        return GraphWalker(self.model, self.state.select(self.states_of(images)), self.guidance, self.capture)
 
 
 class PixelGraphs:
@@ -53,15 +55,16 @@ class PixelGraphs:
 
     Args:
         model: the distribution of images.
-        batch: N.
-        width: W.
+        state: a state as those that are walked; copied.
+        guidance: as in `Walker`.
         stretch: says what is captured: how levels are drawn, whether pixels may be known, and whether they are scored.
     """
 
-    def __init__(self, model: PixelRNN, batch: int, width: int, stretch: Stretch) -> None:
-        self.options, self.scored = stretch.options, stretch.scored
+    def __init__(self, model: PixelRNN, state: State, guidance: float, stretch: Stretch) -> None:
+        self.options, self.scored, self.guidance = stretch.options, stretch.scored, guidance
+        batch, width = len(stretch.uniform), state.width
         C, device = model.config.pixel_format.channels, model.device
-        self.state = model.init_state(batch, width)
+        self.state = state.copy()
         self.uniform = torch.zeros(batch, width, C, dtype=torch.float64, device=device)
         self.nats = torch.zeros_like(self.uniform)
         self.levels = torch.zeros(batch, width, C, dtype=torch.long, device=device)
@@ -109,7 +112,9 @@ class PixelGraphs:
         given = None if self.given is None else read(self.given)
         known = None if self.known is None else read(self.known)
         self.state.stepped = False  # as captured, not as it was left
-        levels, nats = walk_pixel(model, self.state, read(self.uniform), self.options, given, known, self.scored)
+        levels, nats = walk_pixel(
+            model, self.state, self.guidance, read(self.uniform), self.options, given, known, self.scored
+        )
         self.levels.index_copy_(1, column, levels[:, None])
         self.nats.index_copy_(1, column, nats[:, None])
 
@@ -149,13 +154,13 @@ _CAPTURED: WeakKeyDictionary[PixelRNN, dict[tuple[Any, ...], PixelGraphs]] = Wea
 _LOOKING = threading.Lock()
 
 
-def _graphs(model: PixelRNN, state: State, stretch: Stretch) -> PixelGraphs:
+def _graphs(model: PixelRNN, state: State, guidance: float, stretch: Stretch) -> PixelGraphs:
     """Gives the graphs of a walk, from an earlier call if the weights still lie where they lay."""
     weights = tuple(tensor.data_ptr() for tensor in (*model.parameters(), *model.buffers()))
-    key = (weights, state.batch, state.width, stretch.options, stretch.known is not None, stretch.scored)
+    key = (weights, state.batch, state.width, guidance, stretch.options, stretch.known is not None, stretch.scored)
     with _LOOKING:
         captured = _CAPTURED.setdefault(model, {})
-        graphs = captured.pop(key, None) or PixelGraphs(model, state.batch, state.width, stretch)
+        graphs = captured.pop(key, None) or PixelGraphs(model, state, guidance, stretch)
         captured[key] = graphs  # the last one used comes last
         for old in [old for old in captured if old[0] != weights] + list(captured)[:-MAX_CAPTURED]:
             captured.pop(old, None)

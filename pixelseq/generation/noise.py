@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pixelseq.model.inputs import whole_number
+
+MAX_SEQUENCES = 2**20
+"""The most sequences of random numbers that are drawn at once: each takes a kilobyte."""
 Seed = int | np.integer | torch.Generator | None
 """A whole number, a generator that one is drawn from, or None for another one at every call."""
 
@@ -22,9 +27,19 @@ def whole_seed(seed: Seed) -> int:
         return secrets.randbits(64)  # not torch's own generator, which starts with one seed in every process
     if isinstance(seed, torch.Generator):
         return int(torch.randint(2**63 - 1, (), generator=seed, device=seed.device))
-    if not isinstance(seed, int | np.integer) or not 0 <= int(seed) < 2**64:
-        raise ValueError(f"`seed` is {seed}; it must be a whole number of at least 0 and below 2**64")
-    return int(seed)
+    return whole_number(seed, "seed", least=0, bits=64)
+
+
+def image_range(first_index: int, count: int) -> range:
+    """Gives the indices of `count` images of a request.
+
+    Raises:
+        ValueError: there are no such images.
+    """
+    first_index = whole_number(first_index, "first_index", least=0, bits=64)
+    if first_index + count > 2**64:
+        raise ValueError(f"`first_index` is {first_index}, for {count} images; indices are below 2**64")
+    return range(first_index, first_index + count)
 
 
 class Noise:
@@ -37,19 +52,21 @@ class Noise:
         sequences: which of each image's independent sequences to take; the first one draws its pixels.
 
     Raises:
-        ValueError: the seed or an index is out of range.
+        ValueError: the seed is out of range, or there are too many sequences.
     """
 
     def __init__(
         self,
         seed: Seed,
-        images: range,
+        images: Sequence[int],
         device: torch.device,
         sequences: range = range(1),
     ) -> None:
         key = whole_seed(seed)
-        if images.start < 0:
-            raise ValueError(f"the first image is {images.start}; it must be at least 0")
+        if (count := len(images) * len(sequences)) > MAX_SEQUENCES:
+            raise ValueError(
+                f"{count} images or particles are too many at once; at most {MAX_SEQUENCES} can be drawn together"
+            )
         self.streams = [
             np.random.Philox(key=np.array([key, k], dtype=np.uint64), counter=np.array([0, 0, 0, n], dtype=np.uint64))
             for k in images

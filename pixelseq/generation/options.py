@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from pixelseq.model.inputs import whole_number
+
 
 @dataclass(frozen=True)
 class SamplingOptions:
@@ -25,8 +27,7 @@ class SamplingOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
             raise ValueError(f"`temperature` is {self.temperature}; it must be at least 0")
-        if not isinstance(self.top_k, int) or self.top_k < 0:
-            raise ValueError(f"`top_k` is {self.top_k}; it must be a whole number of at least 0")
+        whole_number(self.top_k, "top_k", least=0, bits=64)
         if not 0 < self.top_p <= 1:
             raise ValueError(f"`top_p` is {self.top_p}; it must be above 0 and at most 1")
 

@@ -12,9 +12,12 @@ from tqdm import tqdm
 
 from pixelseq.generation.engine import Stretch
 from pixelseq.generation.fixed_point import fixed_point
-from pixelseq.generation.noise import Noise, Seed
+from pixelseq.generation.noise import Noise, Seed, image_range
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.walkers import start_walk
+from pixelseq.model.condition import Condition
+from pixelseq.model.inputs import whole_number
+from pixelseq.model.orders import check_order, turn_back, turned_size
 from pixelseq.model.pixelrnn import PixelRNN
 
 
@@ -25,6 +28,8 @@ def stream(
     seed: Seed = 0,
     options: SamplingOptions = SamplingOptions(),
     *,
+    condition: Condition | None = None,
+    guidance: float = 0.0,
     first_index: int = 0,
 ) -> Iterator[Tensor]:
     """Samples images that never end, row by row, with a state of constant size.
@@ -35,17 +40,36 @@ def stream(
         width: W, the columns of each image.
         seed: image k depends on the seed and k alone; None draws a seed at every call.
         options: how levels are drawn.
+        condition: what the images are told by, of N images or of one for all; None tells nothing.
+        guidance: draws as if the condition were told 1 + `guidance` times as strongly (see `guided`), for a model that
+            was trained with condition_dropout.
         first_index: the index k of the first image, for a request that is made in parts.
 
     Returns:
         An endless iterator of rows [N, C, W], levels.
 
     Raises:
-        ValueError: an argument is out of range; raised at the call, not at the first row.
+        ValueError: an argument is out of range, or the model cannot be told the condition; raised at the call, not at
+            the first row.
     """
-    _check_sizes(num, width)
-    walker = start_walk(model, num, width)
-    noise = Noise(seed, range(first_index, first_index + num), model.device)
+    return _stream(model, num, width, seed, options, condition, 0, guidance, first_index)
+
+
+def _stream(
+    model: PixelRNN,
+    num: int,
+    width: int,
+    seed: Seed,
+    options: SamplingOptions,
+    condition: Condition | None,
+    order: int,
+    guidance: float,
+    first_index: int,
+) -> Iterator[Tensor]:
+    """Streams turned images."""
+    num, width = whole_number(num, "num"), whole_number(width, "width")
+    noise = Noise(seed, image_range(first_index, num), model.device)
+    walker = start_walk(model, num, width, condition, order, guidance)
 
     def rows() -> Iterator[Tensor]:
         while True:
@@ -64,6 +88,9 @@ def sample(
     options: SamplingOptions = SamplingOptions(),
     progress: bool = False,
     *,
+    condition: Condition | None = None,
+    order: int = 0,
+    guidance: float = 0.0,
     first_index: int = 0,
     method: Literal["raster", "fixed_point"] = "raster",
 ) -> Tensor:
@@ -77,6 +104,9 @@ def sample(
         seed: image k depends on the seed and k alone; None draws a seed at every call.
         options: how levels are drawn.
         progress: whether to show a bar.
+        condition: as in `stream`.
+        order: the raster order that pixels are drawn in, 0 to `orders` - 1 of the model's configuration.
+        guidance: as in `stream`.
         first_index: the index k of the first image, for a request that is made in parts.
         method: "raster" draws pixel after pixel; "fixed_point" finds the same images by passes over whole ones
             (see `fixed_point`), unless rounding, which differs, decides a draw.
@@ -85,23 +115,18 @@ def sample(
         [N, C, H, W], levels.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range, or the model cannot be told the condition.
     """
-    if height < 1:
-        raise ValueError(f"`height` is {height}; it must be at least 1")
-    if method == "fixed_point":
-        _check_sizes(num, width)
-        noise = Noise(seed, range(first_index, first_index + num), model.device)
-        return fixed_point(model, height, width, noise, options, progress)[0]
-    if method != "raster":
+    if method not in ("raster", "fixed_point"):
         raise ValueError(f"`method` is {method!r}; choose raster or fixed_point")
-    rows = stream(model, num, width, seed, options, first_index=first_index)
-    bar = tqdm(islice(rows, height), total=height, desc="sampling", unit="row", disable=not progress)
-    return torch.stack(list(bar), dim=2)
-
-
-def _check_sizes(num: int, width: int) -> None:
-    if num < 1:
-        raise ValueError(f"`num` is {num}; at least 1 image must be asked for")
-    if width < 1:
-        raise ValueError(f"`width` is {width}; it must be at least 1")
+    num, height, width = whole_number(num, "num"), whole_number(height, "height"), whole_number(width, "width")
+    check_order(order, model.config.orders)
+    H, W = turned_size(height, width, order)
+    if method == "fixed_point":
+        noise = Noise(seed, image_range(first_index, num), model.device)
+        turned, _ = fixed_point(model, H, W, noise, options, progress, condition, order, guidance)
+    else:
+        rows = _stream(model, num, W, seed, options, condition, order, guidance, first_index)
+        bar = tqdm(islice(rows, H), total=H, desc="sampling", unit="row", disable=not progress)
+        turned = torch.stack(list(bar), dim=2)
+    return turn_back(turned, order)

@@ -12,6 +12,10 @@ from torch import Tensor
 from pixelseq.kernels.diagonal_scan.reference import diagonal_scan as diagonal_scan_reference
 from pixelseq.kernels.row_scan.reference import row_scan as row_scan_reference
 
+if hasattr(os, "register_at_fork"):  # not on Windows
+    # A forked process has none of the threads that torch would wait for without end.
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
 BACKENDS = ("auto", "reference", "numba", "triton")
 BACKEND_VARIABLE = "PIXELSEQ_BACKEND"
 """The environment variable that names the backend of a whole run."""

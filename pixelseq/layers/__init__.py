@@ -1,6 +1,7 @@
 """Torch modules: they own weights, check shapes and call the kernels."""
 
 from pixelseq.layers.causal_layer import CausalLayer, LayerState
+from pixelseq.layers.conditioning import Conditioning
 from pixelseq.layers.context_encoder import ContextEncoder
 from pixelseq.layers.diagonal_bilstm import DiagonalBiLSTM
 from pixelseq.layers.head import Head, LogisticMixtureHead, SoftmaxHead
@@ -16,6 +17,7 @@ BLOCKS = {layer.name: layer for layer in (RowLSTM, DiagonalBiLSTM, ConvBlock)}
 __all__ = [
     "BLOCKS",
     "CausalLayer",
+    "Conditioning",
     "ContextEncoder",
     "ConvBlock",
     "DiagonalBiLSTM",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -55,5 +57,22 @@ class OrderedLogits(ExactLinear):
     def weight_and_bias(self) -> tuple[Tensor, Tensor]:
         coefficients = torch.cat([self.weight, self.bias[:, None]], dim=1).to(self.cosines.dtype)
         with torch.autocast(coefficients.device.type, enabled=False):
-            weight, bias = (self.cosines @ coefficients).split([self.in_features, 1], dim=1)
+            weight, bias = self._sums(coefficients).split([self.in_features, 1], dim=1)
         return weight, bias[:, 0]
+
+    def _sums(self, coefficients: Tensor) -> Tensor:
+        if torch.compiler.is_compiling():  # there is no thread to set
+            return self.cosines @ coefficients
+        with _one_thread():  # several would share out a sum, and round it by their number: images would depend on it
+            return self.cosines @ coefficients
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Has torch compute on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from pixelseq.model.condition import Condition
 from pixelseq.model.inputs import Integers, as_tensor
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images of one width, padded at the bottom: rows below never influence rows above.
-
-    Whatever else belongs to an image, such as a condition, goes along as a field of its own.
-    """
+    """Images of one width, turned to order 0 and padded at the bottom: rows below never influence rows above."""
 
     levels: Tensor
     """[B, C, H, W], integers."""
     heights: Tensor
     """[B], the rows of each image, without the padding."""
+    condition: Condition = field(default_factory=Condition)
+    """What the images are told by."""
+    orders: Tensor | None = None
+    """[B], the raster order of each image; None where all are in order 0."""
 
     @classmethod
-    def of(cls, images: Sequence[Integers]) -> Batch:
+    def of(cls, images: Sequence[Integers], condition: Condition | None = None, orders: Tensor | None = None) -> Batch:
         """Pads images to the height of the tallest.
 
         Args:
-            images: levels, each [C, H, W], of one width.
+            images: levels, each [C, H, W], of one width, turned.
+            condition: what the images are told by.
+            orders: [B], the raster order of each image; None where all are in order 0.
 
         Raises:
             TypeError: an image is neither a tensor nor an array of integers.
@@ -42,7 +46,7 @@ class Batch:
         levels = tensors[0].new_zeros(len(tensors), C, max(heights), W)
         for k, image in enumerate(tensors):
             levels[k, :, : heights[k]] = image
-        return cls(levels, torch.tensor(heights))
+        return cls(levels, torch.tensor(heights), condition or Condition(), orders)
 
     @property
     def num_values(self) -> int:
@@ -51,7 +55,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Moves the batch to a device."""
-        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        orders = None if self.orders is None else self.orders.to(device)
+        return Batch(self.levels.to(device), self.heights.to(device), self.condition.to(device), orders)
 
     def sum_nats(self, value_nats: Tensor) -> Tensor:
         """Sums the nats of each image's own rows, not those of the padding below it: [B, C, H, W] -> [B]."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import re
 from pathlib import Path
@@ -16,13 +15,15 @@ from torch import Tensor
 from pixelseq.model.config import ModelConfig
 from pixelseq.model.hub import download
 from pixelseq.model.trained_on import TrainedOn
-from pixelseq.runtime.codec import from_plain, read_object, to_plain
+from pixelseq.runtime.codec import from_plain, read_object, to_plain, to_sealed, unsealed
 from pixelseq.runtime.files import atomic_folder
 from pixelseq.runtime.names import as_path, bundled_name
 
-FORMAT_VERSION = 5
-"""The version of config.json: 4 had no digest of the weights and no record of what they were trained on, 3 no pixel
-format."""
+FORMAT_VERSION = 6
+"""The version of config.json: 5 had no conditions and orders and no digest of itself, 4 none of the weights and no
+record of what they were trained on, 3 no pixel format."""
+UNCONDITIONAL = {"classes": 0, "class_names": [], "vector_features": 0, "orders": 1, "condition_dropout": 0.0}
+"""The fields that format versions before 6 lack."""
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 RUNS = Path("runs")
@@ -74,7 +75,7 @@ def load(name: str | Path, revision: str | None = None) -> tuple[ModelConfig, Tr
         if not (folder / file).is_file():
             raise FileNotFoundError(f"{folder} is no checkpoint: it has no {file}")
     try:
-        config, trained_on, digest = config_from_json((folder / CONFIG).read_text())
+        config, trained_on, digest = config_from_json((folder / CONFIG).read_bytes())
     except (ValueError, TypeError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from error
     content = (folder / WEIGHTS).read_bytes()
@@ -91,27 +92,33 @@ def load(name: str | Path, revision: str | None = None) -> tuple[ModelConfig, Tr
 def config_to_json(config: ModelConfig, trained_on: TrainedOn | None, digest: str) -> str:
     """Writes the text of a config.json; `digest` is the SHA-256 of the weights' file."""
     more = {"trained_on": None if trained_on is None else to_plain(trained_on), "sha256": digest}
-    return json.dumps({"format_version": FORMAT_VERSION, **to_plain(config), **more}, indent=2) + "\n"
+    return to_sealed({"format_version": FORMAT_VERSION, **to_plain(config), **more})
 
 
-def config_from_json(text: str) -> tuple[ModelConfig, TrainedOn | None, str | None]:
-    """Reads what `config_to_json` wrote, now or in format versions 3 and 4, which have no record and no digest.
+def config_from_json(text: str | bytes) -> tuple[ModelConfig, TrainedOn | None, str | None]:
+    """Reads what `config_to_json` wrote, now or in format versions 3 to 5; 3 and 4 have no record and no digest.
 
     Raises:
-        ValueError: the text is not JSON or of another format version, or a field is unknown, missing or invalid.
+        ValueError: the text is not JSON, damaged or of another format version, or a field is unknown, missing or
+            invalid.
     """
     what = "the configuration"
     values = read_object(text, what)
-    version = values.pop("format_version", None)
-    if version not in (3, 4, FORMAT_VERSION):
+    version = values.get("format_version")
+    if not isinstance(version, int) or not 3 <= version <= FORMAT_VERSION:
         raise ValueError(
             f"{what} has format_version {version!r}; this pixelseq reads 3 to {FORMAT_VERSION}: "
             "install the version of pixelseq that wrote it"
         )
+    if version == FORMAT_VERSION:
+        values = unsealed(values, what)
+    del values["format_version"]
     if version == 3:
         values = _from_version_3(values)
+    if version < 6:
+        values = UNCONDITIONAL | values
     record = digest = None
-    if version == FORMAT_VERSION:
+    if version >= 5:
         if missing := sorted({"trained_on", "sha256"} - values.keys()):
             raise ValueError(f"{what}: these fields are unknown or missing: {', '.join(missing)}")
         record, digest = values.pop("trained_on"), values.pop("sha256")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from pixelseq.layers import BLOCKS
+from pixelseq.model.orders import ORDERS
 from pixelseq.pixel_format import PixelFormat
 
 HeadName = Literal["softmax", "logistic_mixture"]
@@ -37,6 +38,16 @@ class ModelConfig:
     """Components of the logistic mixture."""
     dropout: float = 0.0
     """Share of each block's hidden features that is dropped in training."""
+    classes: int = 0
+    """The number of labels that images can be told by; 0 for a model that knows no labels."""
+    class_names: tuple[str, ...] = ()
+    """The name of each label, where the data have names."""
+    vector_features: int = 0
+    """The length of the vectors that images can be told by, such as embeddings of texts; 0 for none."""
+    orders: int = 1
+    """The number of raster orders that were learned: 1, 2, 4 or 8 (see `pixelseq.model.orders`)."""
+    condition_dropout: float = 0.0
+    """The share of images that training does not tell the condition of; above 0, the model is unconditional, too."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.blocks, tuple | list):
@@ -62,8 +73,25 @@ class ModelConfig:
         for block in self.blocks:
             if block not in BLOCKS:
                 raise ValueError(f"ModelConfig.blocks has {block!r}; choose from {', '.join(BLOCKS)}")
-        if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
-            raise ValueError(f"ModelConfig.dropout is {self.dropout!r}; it must be at least 0 and below 1")
+        for name in ("dropout", "condition_dropout"):
+            share = getattr(self, name)
+            if not isinstance(share, int | float) or not 0 <= share < 1:
+                raise ValueError(f"ModelConfig.{name} is {share!r}; it must be at least 0 and below 1")
+        object.__setattr__(self, "class_names", tuple(self.class_names))
+        if self.class_names and len(self.class_names) != self.classes:
+            raise ValueError(f"ModelConfig.class_names has {len(self.class_names)} names for {self.classes} classes")
+        if isinstance(self.orders, bool) or self.orders not in ORDERS:
+            raise ValueError(f"ModelConfig.orders is {self.orders!r}; choose from {', '.join(map(str, ORDERS))}")
+        if self.condition_dropout and not (self.classes or self.vector_features):
+            raise ValueError(
+                f"ModelConfig.condition_dropout is {self.condition_dropout}, and the model has no condition to leave "
+                "out: give it classes or vector_features"
+            )
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the model is told anything beside the image: a condition, or the order of its pixels."""
+        return self.classes > 0 or self.vector_features > 0 or self.orders > 1
 
     @property
     def features(self) -> int:
@@ -78,5 +106,7 @@ _RANGES = {
     "context_blocks": (0, MAX_BLOCKS),
     "head_features": (1, 2**16),
     "mixtures": (1, 2**10),
+    "classes": (0, 2**20),
+    "vector_features": (0, 2**16),
 }
 """The values that numbers can have: far beyond what is sensible, and few enough that a damaged file costs no memory."""

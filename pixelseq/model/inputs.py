@@ -1,6 +1,9 @@
-"""NumPy arrays where tensors go."""
+"""Checks of arguments: NumPy arrays where tensors go, and whole numbers."""
 
 from __future__ import annotations
+
+import operator
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,3 +32,25 @@ def as_tensor(values: Integers | Bools, name: str, device: torch.device | None =
         raise TypeError(f"{name} cannot be {got}; give a torch tensor or a NumPy array of integers or bools")
     # torch shares no memory that is read-only, runs backwards or has its bytes in another order.
     return torch.from_numpy(np.array(values, values.dtype.newbyteorder("="), order="C")).to(device)
+
+
+def whole_number(value: Any, name: str, least: int = 1, bits: int = 31) -> int:
+    """Gives a whole number of any type, NumPy's among them, as an int.
+
+    Args:
+        value: the number.
+        name: the name of the option.
+        least: the least number that is allowed.
+        bits: all numbers that are allowed are below 2 to this power.
+
+    Raises:
+        ValueError: it is out of range, or no whole number.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if not least <= number < 2**bits:
+        got = repr(value) if isinstance(value, str) else value
+        raise ValueError(f"`{name}` is {got}; it must be a whole number of at least {least} and below 2**{bits}")
+    return number

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from pixelseq.model.batch import Batch
-from pixelseq.model.inputs import Integers
+from pixelseq.model.condition import Condition
+from pixelseq.model.inputs import Integers, as_tensor, whole_number
+from pixelseq.model.orders import turn, turned_size
 from pixelseq.model.pixelrnn import PixelRNN
 
 MAX_PIXELS = 2**16
@@ -58,24 +60,32 @@ class Likelihood:
         return cls(total, n, count, nats_error, bits_error)
 
 
-def evaluate(model: PixelRNN, images: Sequence[Integers], batch_size: int = 64) -> Likelihood:
-    """Computes the likelihood of a set of images of any sizes.
+def evaluate(
+    model: PixelRNN, images: Sequence[Integers], batch_size: int = 64, condition: Condition | None = None
+) -> Likelihood:
+    """Computes the likelihood of a set of images of any sizes: that of `PixelRNN.log_prob`.
 
     Args:
         model: the model, evaluated with dropout off; its mode is restored.
         images: levels, each [C, H, W].
         batch_size: images at a time, fewer where they are large; the result does not depend on it beyond rounding.
+        condition: what the images are told by, of all images or of one for all.
 
     Returns:
         Sums in float64.
 
     Raises:
-        ValueError: the batch size is below 1, or for the reasons of `PixelRNN.nll`.
+        ValueError: the batch size is out of range, or for the reasons of `PixelRNN.nll`.
     """
     # Some sequences know the shapes of images that are only made when they are looked at.
     shapes = getattr(images, "shapes", None) or [tuple(image.shape) for image in images]
-    nats = nats_of_images(model, images, shapes, batch_size)
+    nats = mean_over_orders(nats_of_images(model, images, shapes, batch_size, condition))
     return Likelihood.of(nats.tolist(), [math.prod(shape) for shape in shapes])
+
+
+def mean_over_orders(nats: Tensor) -> Tensor:
+    """Gives the nats [N] of the mean of the distributions in all orders, from the nats [orders, N] in each."""
+    return math.log(len(nats)) - (-nats).logsumexp(0)
 
 
 @torch.no_grad()
@@ -84,38 +94,46 @@ def nats_of_images(
     images: Sequence[Integers],
     shapes: Sequence[tuple[int, ...]],
     batch_size: int = 64,
+    condition: Condition | None = None,
     rank: int = 0,
     world: int = 1,
 ) -> Tensor:
-    """Computes the nats of each image; of several processes, each takes its share of the batches.
+    """Computes the nats of each image in each order; of several processes, each takes its share of the batches.
 
-    Batches are the same for any number of processes, and so is every image's result, to the last bit.
+    Batches are the same for any number of processes, and so is every image's result, to the last bit where each process
+    uses as many threads: the products of a whole image may round by the number of threads that share them.
 
     Args:
         model: as in `evaluate`.
         images: as in `evaluate`.
         shapes: [C, H, W] of each image, which may be known without looking at the images.
         batch_size: as in `evaluate`.
+        condition: as in `evaluate`.
         rank: the number of this process, from 0.
         world: the number of processes.
 
     Returns:
-        [N], float64, nats; 0 for the images of other processes.
+        [orders, N], float64, nats; 0 for the images of other processes.
 
     Raises:
         ValueError: for the reasons of `evaluate`.
     """
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` is {batch_size}; it must be at least 1")
+    batch_size = whole_number(batch_size, "batch_size", bits=63)
+    told = (condition or Condition()).for_images(len(images))
+    told.check(model.config)
     was_training = model.training
-    nats = torch.zeros(len(images), dtype=torch.float64)
+    nats = torch.zeros(model.config.orders, len(images), dtype=torch.float64)
     try:
         model.eval()
-        for indices in list(_batches(shapes, batch_size))[rank::world]:
-            batch = Batch.of([images[k] for k in indices])
-            model.check_images(batch.levels)
-            batch = batch.to(model.device)
-            nats[indices] = batch.sum_nats(model.checked_nll(batch.levels).double()).cpu()
+        for order in range(model.config.orders):
+            turned = [(C, *turned_size(H, W, order)) for C, H, W in shapes]
+            for indices in list(_batches(turned, batch_size))[rank::world]:
+                levels = [turn(as_tensor(images[k], "an image"), order) for k in indices]
+                orders = torch.full((len(indices),), order)
+                batch = Batch.of(levels, told.select(torch.tensor(indices)), orders)
+                model.check_images(batch.levels)
+                batch = batch.to(model.device)
+                nats[order, indices] = batch.sum_nats(model.checked_nll(batch).double()).cpu()
     finally:
         model.train(was_training)
     return nats

@@ -5,6 +5,7 @@ Shapes: B batch, C colours, H rows, W columns, F features, Q numbers per colour 
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from pixelseq.layers import (
     BLOCKS,
+    Conditioning,
     ContextEncoder,
     Head,
     LogisticMixtureHead,
@@ -23,8 +25,11 @@ from pixelseq.layers import (
     SoftmaxHead,
 )
 from pixelseq.model import checkpoint
+from pixelseq.model.batch import Batch
+from pixelseq.model.condition import NO_LABEL, Condition
 from pixelseq.model.config import ModelConfig
-from pixelseq.model.inputs import Integers, as_tensor
+from pixelseq.model.inputs import Integers, as_tensor, whole_number
+from pixelseq.model.orders import check_order, turn, turn_back
 from pixelseq.model.state import State
 from pixelseq.model.trained_on import TrainedOn
 
@@ -57,6 +62,11 @@ class PixelRNN(nn.Module):
             config.context_blocks,
             config.dropout,
         )
+        self.conditioning = (
+            Conditioning(config.classes, config.vector_features, config.orders, config.features)
+            if config.conditional
+            else None
+        )
         self.blocks = ResidualStack(
             ResidualBlock(BLOCKS[name](config.features, config.hidden), config.hidden, config.dropout)
             for name in config.blocks
@@ -81,29 +91,33 @@ class PixelRNN(nn.Module):
         masked = sum(module.masked_parameters for module in self.modules() if isinstance(module, MaskedConv))
         return sum(parameter.numel() for parameter in self.parameters()) - masked
 
-    def forward(self, images: Integers) -> Tensor:
+    def forward(self, images: Integers, condition: Condition | None = None, order: int = 0) -> Tensor:
         """Gives the log-probabilities of every level of every value, given the values before it.
 
         Args:
             images: integer levels [B, C, H, W], any H, W >= 1, as a tensor or a NumPy array.
+            condition: what the images are told by, of B images or of one for all; None tells nothing.
+            order: the raster order, which says what comes before a value; 0 to `config.orders` - 1.
 
         Returns:
             [B, V, C, H, W], nats.
 
         Raises:
             TypeError: the images are neither a tensor nor an array of integers.
-            ValueError: the images have another shape or type, or a level that the model does not have.
+            ValueError: the images have another shape or type, or a level that the model does not have; the model cannot
+                be told the condition, or has not learned the order.
         """
-        images = as_tensor(images, "images", self.device)
-        self.check_images(images)
-        pixels = self.pixels(rearrange(images, "b c h w -> b h w c"))
-        return rearrange(self.log_probs(pixels), "b h w c v -> b v c h w")
+        levels, features = self._turned(images, condition, order)
+        log_probs = self.log_probs(self.pixels(levels), features)
+        return turn_back(rearrange(log_probs, "b h w c v -> b v c h w"), order)
 
-    def nll(self, images: Integers) -> Tensor:
+    def nll(self, images: Integers, condition: Condition | None = None, order: int = 0) -> Tensor:
         """Gives the negative log-likelihood of every value, given the values before it.
 
         Args:
             images: as in `forward`.
+            condition: as in `forward`.
+            order: as in `forward`.
 
         Returns:
             [B, C, H, W], nats.
@@ -112,39 +126,114 @@ class PixelRNN(nn.Module):
             TypeError: for the reason of `forward`.
             ValueError: for the reasons of `forward`.
         """
+        levels, features = self._turned(images, condition, order)
+        return turn_back(rearrange(self._nll(levels, features), "b h w c -> b c h w"), order)
+
+    def log_prob(self, images: Integers, condition: Condition | None = None) -> Tensor:
+        """Gives the log-probability of whole images: that of the mean of the model's distributions in all its orders.
+
+        Args:
+            images: as in `forward`.
+            condition: as in `forward`.
+
+        Returns:
+            [B], float64, nats.
+
+        Raises:
+            TypeError: for the reason of `forward`.
+            ValueError: for the reasons of `forward`.
+        """
+        orders = range(self.config.orders)
+        nats = torch.stack([self.nll(images, condition, order).double().sum((1, 2, 3)) for order in orders])
+        return (-nats).logsumexp(0) - math.log(len(orders))
+
+    def checked_nll(self, batch: Batch) -> Tensor:
+        """Gives the nats [B, C, H, W] of a batch whose levels and condition have been checked.
+
+        The checks may wait for the device; this does not.
+        """
+        levels = rearrange(batch.levels, "b c h w -> b h w c").long()
+        features = self._condition_features(len(levels), batch.condition, batch.orders)
+        return rearrange(self._nll(levels, features), "b h w c -> b c h w")
+
+    def _nll(self, levels: Tensor, features: Tensor | None) -> Tensor:
+        pixels = self.pixels(levels)
+        return self.head.nll(self.features(pixels, features), pixels, levels)
+
+    def _turned(self, images: Integers, condition: Condition | None, order: int) -> tuple[Tensor, Tensor | None]:
+        """Gives levels [B, H, W, C], int64, turned, and the features of the condition."""
         images = as_tensor(images, "images", self.device)
         self.check_images(images)
-        return self.checked_nll(images)
+        features = self.condition_features(len(images), condition, order)  # which checks both
+        return rearrange(turn(images, order), "b c h w -> b h w c").long(), features
 
-    def checked_nll(self, images: Tensor) -> Tensor:
-        """Gives the `nll` of images that have passed `check_images`, which may wait for the device."""
-        levels = rearrange(images, "b c h w -> b h w c").long()
-        pixels = self.pixels(levels)
-        return rearrange(self.head.nll(self.features(pixels), pixels, levels), "b h w c -> b c h w")
-
-    def log_probs(self, pixels: Tensor) -> Tensor:
+    def log_probs(self, pixels: Tensor, condition_features: Tensor | None = None) -> Tensor:
         """Gives log-probabilities, differentiable in encoded pixels: [B, H, W, C, Q] -> [B, H, W, C, V], nats."""
-        return self.head.log_probs(self.features(pixels), pixels)
+        return self.head.log_probs(self.features(pixels, condition_features), pixels)
 
-    def features(self, pixels: Tensor) -> Tensor:
+    def features(self, pixels: Tensor, condition_features: Tensor | None = None) -> Tensor:
         """Runs the trunk: encoded pixels [B, H, W, C, Q] -> features [B, H, W, F] of strictly earlier pixels."""
-        return self.blocks(self.encoder(pixels.flatten(3)))[:, :, :-1]  # without the encoder's empty column
+        encoded = self.encoder(pixels.flatten(3))
+        if condition_features is not None:
+            encoded = encoded + condition_features
+        return self.blocks(encoded)[:, :, :-1]  # without the encoder's empty column
 
-    def init_state(self, batch: int, width: int) -> State:
+    def condition_features(self, batch: int, condition: Condition | None = None, order: int = 0) -> Tensor | None:
+        """Makes the features that a condition and an order add to the encoder's output.
+
+        Args:
+            batch: B, the number of images.
+            condition: as in `forward`.
+            order: as in `forward`.
+
+        Returns:
+            [B, 1, 1, F], the same at every pixel; None for a model that is told nothing.
+
+        Raises:
+            ValueError: the model cannot be told the condition, or has not learned the order.
+        """
+        check_order(order, self.config.orders)
+        condition = (condition or Condition()).for_images(batch)
+        condition.check(self.config)
+        return self._condition_features(batch, condition, torch.full((batch,), order))
+
+    def _condition_features(self, batch: int, condition: Condition, orders: Tensor | None) -> Tensor | None:
+        """Makes `condition_features` of a condition that has been checked, and of orders [B], one per image."""
+        if self.conditioning is None:
+            return None
+        if orders is None:
+            orders = torch.zeros(batch, dtype=torch.long)
+        label, vector, known = condition.label, condition.vector, condition.vector_known
+        if label is None:
+            label = torch.full((batch,), NO_LABEL)
+        if known is None:
+            known = torch.full((batch,), vector is not None)
+        if vector is None:
+            vector = torch.zeros(batch, self.config.vector_features)
+        features: Tensor = self.conditioning(*(part.to(self.device) for part in (label, vector, known, orders)))
+        return features
+
+    def init_state(self, batch: int, width: int, condition: Condition | None = None, order: int = 0) -> State:
         """Makes the state before the first pixel.
 
         Args:
             batch: the number of images.
-            width: the columns of the images.
+            width: the columns of the images, turned.
+            condition: as in `forward`.
+            order: as in `forward`; a state knows turned images alone (see `pixelseq.model.orders`).
 
         Raises:
-            ValueError: batch or width is below 1.
+            ValueError: batch or width is out of range; or for the reasons of `condition_features`.
         """
-        if batch < 1 or width < 1:
-            raise ValueError(f"batch is {batch} and width {width}; both must be at least 1")
+        batch, width = whole_number(batch, "batch"), whole_number(width, "width")
+        if batch * width >= 2**31:
+            raise ValueError(f"{batch} images of `width` {width} are too large; take less than 2**31 columns at once")
         encoder, blocks = self.encoder.init_state(batch, width), self.blocks.init_state(batch, width + 1)
         position = torch.zeros(1, dtype=torch.long, device=self.device)
-        return State(width, row=0, column=0, position=position, stepped=False, encoder=encoder, blocks=blocks)
+        with torch.no_grad():
+            features = self.condition_features(batch, condition, order)
+        told = None if features is None else features[:, 0, 0]
+        return State(width, 0, 0, position, stepped=False, encoder=encoder, blocks=blocks, condition=told)
 
     @torch.no_grad()
     def step(self, state: State) -> Tensor:
@@ -229,7 +318,10 @@ class PixelRNN(nn.Module):
         state.position.zero_()
 
     def _trunk_step(self, state: State) -> Tensor:
-        return self.blocks.step(self.encoder.step(state.encoder, state.position), state.blocks, state.position)
+        encoded = self.encoder.step(state.encoder, state.position)
+        if state.condition is not None:
+            encoded = encoded + state.condition
+        return self.blocks.step(encoded, state.blocks, state.position)
 
     def check_images(self, images: Tensor) -> None:
         """Raises ValueError where `images` are not levels [B, C, H, W] of this model.

@@ -30,6 +30,8 @@ class State:
     """Whether the next pixel's features have been computed, so that it must be fed before another step."""
     encoder: list[LayerState]
     blocks: list[LayerState]
+    condition: Tensor | None = None
+    """[B, F], what is added to the encoder's output at every pixel; None where nothing is told."""
 
     @property
     def batch(self) -> int:
@@ -55,11 +57,13 @@ class State:
         self.row, self.column, self.stepped = other.row, other.column, other.stepped
 
     def _tensors(self) -> list[Tensor]:
-        return [tensor for layer in (*self.encoder, *self.blocks) for tensor in layer.values()]
+        told = [] if self.condition is None else [self.condition]
+        return told + [tensor for layer in (*self.encoder, *self.blocks) for tensor in layer.values()]
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> State:
         encoder, blocks = (
             [{name: function(tensor) for name, tensor in layer.items()} for layer in layers]
             for layers in (self.encoder, self.blocks)
         )
-        return State(self.width, self.row, self.column, self.position.clone(), self.stepped, encoder, blocks)
+        condition = None if self.condition is None else function(self.condition)
+        return State(self.width, self.row, self.column, self.position.clone(), self.stepped, encoder, blocks, condition)

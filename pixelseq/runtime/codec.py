@@ -1,10 +1,15 @@
-"""Turns dataclasses into JSON and back, and checks every value against its declared type."""
+"""Turns dataclasses into JSON and back, checks every value against its declared type, and finds damage by digests."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+DIGEST = "digest"
+"""The field of a sealed object that has the SHA-256 of all others."""
 
 
 def to_plain(value: Any) -> Any:
@@ -23,13 +28,17 @@ def from_plain(kind: type[T], values: Any, what: str) -> T:
         what: the name of the values in error messages.
 
     Raises:
-        ValueError: an unknown or a missing field, a value of another type or out of its range.
+        ValueError: an unknown or a missing field, a value of another type or out of its range, NaN or an infinity.
     """
     from pydantic import TypeAdapter, ValidationError
 
     try:
+        text = json.dumps(values, allow_nan=False)  # NaN would pass the checks of ranges
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
+    try:
         # Read from JSON, a list passes for a tuple, but a text does not pass for a number.
-        found = TypeAdapter(kind).validate_json(_text(values), strict=True)
+        found = TypeAdapter(kind).validate_json(text, strict=True)
     except ValidationError as error:
         raise ValueError(f"{what}: {_first_line(error)}") from error
     written = to_plain(found)
@@ -38,7 +47,28 @@ def from_plain(kind: type[T], values: Any, what: str) -> T:
     return found
 
 
-def read_object(text: str, what: str) -> dict[str, Any]:
+def to_sealed(values: dict[str, Any]) -> str:
+    """Writes an object as JSON, with a digest of it as its last field, by which `unsealed` finds damage."""
+    return json.dumps({**values, DIGEST: _digest(values)}, indent=2) + "\n"
+
+
+def unsealed(values: dict[str, Any], what: str) -> dict[str, Any]:
+    """Takes the digest off an object that `to_sealed` has written and `read_object` has read.
+
+    Args:
+        values: the object.
+        what: its name in error messages.
+
+    Raises:
+        ValueError: the object has no digest, or another one.
+    """
+    found = {name: value for name, value in values.items() if name != DIGEST}
+    if values.get(DIGEST) != _digest(found):
+        raise ValueError(f"{what} is damaged or edited: it has not the digest that it was written with")
+    return found
+
+
+def read_object(text: str | bytes, what: str) -> dict[str, Any]:
     """Parses a text as a JSON object.
 
     Args:
@@ -56,10 +86,8 @@ def read_object(text: str, what: str) -> dict[str, Any]:
         raise ValueError(f"{what}: {_first_line(error)}") from error
 
 
-def _text(values: Any) -> bytes:
-    from pydantic_core import to_json
-
-    return to_json(values)
+def _digest(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _first_line(error: Any) -> str:

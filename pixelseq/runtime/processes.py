@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,18 +18,39 @@ if TYPE_CHECKING:
 LONGEST_WAIT = timedelta(days=1)
 """How long processes wait for one that decodes or draws; by default they would give up after 10 minutes."""
 
+FOREIGN = {
+    "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": ("1", "train/run.py has `accumulate`"),
+    "ACCELERATE_DYNAMO_BACKEND": ("no", "train/run.py has `compile`"),
+    "ACCELERATE_USE_DEEPSPEED": ("false", "train/fsdp.yaml shards the weights"),
+    "ACCELERATE_USE_MEGATRON_LM": ("false", "train/fsdp.yaml shards the weights"),
+    "ACCELERATE_USE_PARALLELISM_CONFIG": ("false", "train/fsdp.yaml shards the weights"),
+}
+"""Variables by which accelerate, its launcher or its configuration file would change a result without a word: the value
+that changes nothing, and what there is instead."""
 
-def join_processes(script: str, track: str | None = None, **options: Any) -> Accelerator:
+
+def join_processes(
+    script: str, track: str | None = None, mixed_precision: str = "no", project_dir: Path | None = None
+) -> Accelerator:
     """Joins the processes that a launcher has started.
 
     Args:
         script: the script, as the error message names it in the command that works.
         track: the package of a tracker.
-        options: further options of accelerate's `Accelerator`.
+        mixed_precision: the type of autocast, as accelerate names it: "no", "bf16" or "fp16".
+        project_dir: the folder that trackers write to.
 
     Raises:
-        ValueError: the tracker is not installed, or the processes do not know of each other.
+        ValueError: the tracker is not installed, the processes do not know of each other, the device does not have the
+            type, or a variable of accelerate's would change the result.
     """
+    for name, (neutral, instead) in FOREIGN.items():
+        if (value := os.environ.get(name, neutral)).lower() != neutral:
+            raise ValueError(
+                f"{name} is {value} in the environment or in accelerate's configuration; unset it: {instead}"
+            )
+    if mixed_precision == "fp16" and not torch.cuda.is_available():
+        raise ValueError("`precision` float16 needs CUDA; choose bfloat16 or float32")
     from accelerate import Accelerator
     from accelerate.utils import InitProcessGroupKwargs
 
@@ -38,7 +60,8 @@ def join_processes(script: str, track: str | None = None, **options: Any) -> Acc
         cpu=not torch.cuda.is_available(),
         kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
         log_with=track,
-        **options,
+        mixed_precision=mixed_precision,
+        project_dir=project_dir,
     )
     check_processes(accelerator.num_processes, script)
     set_up_torch(alone=accelerator.num_processes == 1)

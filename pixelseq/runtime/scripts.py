@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixelseq.runtime.names import as_path
+from pixelseq.runtime.signals import Interrupted, Interruptions
 
 if TYPE_CHECKING:
     import torch
@@ -26,9 +27,16 @@ FILE_SUFFIXES = {".png", ".npy", ".txt", ".jpg", ".jpeg", ".gif", ".webp", ".bmp
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turns errors that a user can cause into one line on stderr and exit code 2; PYTHONDEVMODE=1 shows all lines."""
+    """Turns errors that a user can cause, and signals, into one line on stderr; PYTHONDEVMODE=1 shows all lines.
+
+    The exit code is 2, or 128 and the number of the signal.
+    """
     try:
-        yield
+        with Interruptions():
+            yield
+    except Interrupted as end:
+        print(f"ended by {end.signal.name}", file=sys.stderr)
+        raise SystemExit(128 + end.signal) from None
     except (ValueError, OSError, MemoryError, RuntimeError) as error:
         if sys.flags.dev_mode or (isinstance(error, RuntimeError) and not _is_out_of_memory(error)):
             raise

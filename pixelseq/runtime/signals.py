@@ -1,4 +1,4 @@
-"""Notes the signals that ask a process to end, so that it can end well."""
+"""Notes the signals that ask a process to end, or unwinds it, so that it can end well."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ IMPATIENCE = 5.0
 """Seconds after the first signal before another one counts: launchers pass the first on, so it may come twice."""
 LAUNCHED = ("LOCAL_RANK", "ACCELERATE_MIXED_PRECISION")
 """Environment variables that the launchers torchrun and accelerate set."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal that ends the process, raised wherever the process is."""
+
+    def __init__(self, number: int) -> None:
+        self.signal = signal.Signals(number)
+        super().__init__(self.signal.name)
 
 
 class Signals:
@@ -42,7 +50,28 @@ class Signals:
                 # Not by print, which fails where the signal has interrupted another print.
                 os.write(2, f"\n{self.received.name}: {self.message}\n".encode())
         elif time.monotonic() - self._since >= IMPATIENCE:
-            raise KeyboardInterrupt
+            raise Interrupted(number)
+
+
+class Interruptions(Signals):
+    """Has the first SIGTERM or SIGINT raise `Interrupted`, so that what is unfinished is removed.
+
+    Of a launcher's processes only the first of a machine has begun anything: others end at once, since they may be
+    waiting for it where no signal can be noted.
+    """
+
+    def __enter__(self) -> Interruptions:
+        super().__enter__()
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        first = self.received is None
+        super()._note(number, frame)
+        if first:
+            raise Interrupted(number)
 
 
 def end_with_launcher() -> None:

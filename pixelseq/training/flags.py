@@ -18,6 +18,11 @@ FIRST = (
 )
 """The fields, of the run or its images, whose flags come first."""
 
+DECIDED = tuple(
+    f"model.{name}" for name in ("classes", "class_names", "vector_features", "orders", "condition_dropout")
+)
+"""The fields of the model that the data or other flags decide."""
+
 Flag = tuple[str, Any, Any]
 """A field as `make_dataclass` takes it: its name, its type, its default and help."""
 
@@ -25,8 +30,8 @@ Flag = tuple[str, Any, Any]
 def parse_config(arguments: list[str], default: TrainConfig, about: str | None = None) -> TrainConfig:
     """Builds the configuration of a run from a command line.
 
-    Each field is a flag, those of the model with `model.` before them; the model's pixel format has none, since the
-    data decide it.
+    Each field is a flag, those of the model with `model.` before them; the model's pixel format and its conditions have
+    none, since the data and other flags decide them.
 
     Args:
         arguments: the command line, without the preset.
@@ -56,7 +61,7 @@ def _flags(options: Any, prefix: str = "") -> dict[str, Flag]:
     flags = {}
     for name in hints:
         value = getattr(options, name)
-        if not dataclasses.is_dataclass(value):
+        if not dataclasses.is_dataclass(value) and not (prefix and name in DECIDED):
             kind = Annotated[hints[name], tyro.conf.arg(name=prefix + name.replace("_", "-"))]  # type: ignore[valid-type]
             flags[name] = name, kind, dataclasses.field(default=value, metadata={"help": texts[name]})
     return flags

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pixelseq.data.batches import batches_by_width
 from pixelseq.data.store import Images
 from pixelseq.model.batch import Batch
-from pixelseq.model.likelihood import Likelihood, nats_of_images
+from pixelseq.model.likelihood import Likelihood, mean_over_orders, nats_of_images
 from pixelseq.model.pixelrnn import PixelRNN
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class ImageNats(nn.Module):
         self.model = model
 
     def forward(self, batch: Batch) -> Tensor:
-        """Gives the nats [B] of the images of a batch whose levels have been checked."""
-        return batch.sum_nats(self.model.checked_nll(batch.levels))
+        """Gives the nats [B] of the images of a batch whose levels and condition have been checked."""
+        return batch.sum_nats(self.model.checked_nll(batch))
 
 
 def backward(
@@ -67,6 +67,7 @@ def backward(
     parts = [batch for piece in pieces for batch in batches_by_width(piece)]
     for batch in parts:
         model.check_images(batch.levels)  # still on the CPU
+        batch.condition.check(model.config)
     values = sum(batch.num_values for batch in parts)
     ours = torch.tensor([[values, len(parts), *told]], dtype=torch.float64, device=accelerator.device)
     all_values, all_parts, *all_told = accelerator.gather(ours).T.tolist()
@@ -89,7 +90,7 @@ def backward(
 def evaluate_shared(accelerator: Accelerator, model: PixelRNN, images: Images) -> Likelihood:
     """Computes the exact likelihood of a set of images, of which each process takes its share.
 
-    The result is the same on any number of processes.
+    The result is the same on any number of processes, as `nats_of_images` says.
     """
     return Likelihood.of(nats_shared(accelerator, model, images), images.num_values)
 
@@ -97,9 +98,9 @@ def evaluate_shared(accelerator: Accelerator, model: PixelRNN, images: Images) -
 def nats_shared(accelerator: Accelerator, model: PixelRNN, images: Images) -> list[float]:
     """Computes the nats of each of a set of images, of which each process takes its share, for all processes."""
     rank, world = accelerator.process_index, accelerator.num_processes
-    nats = nats_of_images(model, images, images.shapes, rank=rank, world=world).to(accelerator.device)
+    nats = nats_of_images(model, images, images.shapes, condition=images.condition, rank=rank, world=world)
     # Every image was evaluated by one process and is 0 on the others: the sum over processes is exact.
-    return accelerator.reduce(nats, reduction="sum").tolist()
+    return mean_over_orders(accelerator.reduce(nats.to(accelerator.device), reduction="sum").cpu()).tolist()
 
 
 def sum_over_processes(accelerator: Accelerator, sums: Tensor) -> Likelihood:

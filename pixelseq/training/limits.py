@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pixelseq.training.config import TrainConfig
 from pixelseq.training.optimisers import schedule_factor
-from pixelseq.training.run_state import Progress
+from pixelseq.training.saved_state import Progress
 
 LIMITS = ("steps", "epochs", "minutes", "target_bits_per_dim", "target_nats", "patience")
 """The fields that end a run; they can be changed when it goes on."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pixelseq.data.store import Images
+from pixelseq.model.batch import Batch
 from pixelseq.model.pixelrnn import PixelRNN
 from pixelseq.training.config import TrainConfig
 
@@ -75,7 +76,8 @@ def _kept_bytes(model: PixelRNN, side: int) -> int:
 
     levels = torch.zeros(1, model.config.pixel_format.channels, side, side, dtype=torch.uint8)
     with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        nats = model.checked_nll(levels.to(model.device))  # held: what is freed could be counted twice
+        batch = Batch(levels, torch.tensor([side])).to(model.device)
+        nats = model.checked_nll(batch)  # held: what is freed could be counted twice
     del nats
     return sum(kept.values())
 

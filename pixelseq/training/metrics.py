@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from pixelseq.model.likelihood import Likelihood
+from pixelseq.runtime.codec import from_plain, read_object, to_plain
 from pixelseq.runtime.files import atomic_write
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
+METRICS, CURVE = "metrics.jsonl", "curve.png"
 MARKED = 20
 """The most points of a curve that are marked: a single one makes no line."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A line of metrics.jsonl.
+
+    Raises:
+        ValueError: a number is out of its range.
+    """
+
+    split: Literal["train", "validation"]
+    step: int
+    nats_per_image: float
+    bits_per_dim: float
+    seconds: float
+    """The seconds of training until then."""
+    learning_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.step < 2**63 or not math.isfinite(self.nats_per_image + self.bits_per_dim):
+            raise ValueError("the step is none, or the likelihood is not finite")
+
+    def to_line(self) -> str:
+        """Writes it as JSON; what there is none of is left out."""
+        return json.dumps({name: value for name, value in to_plain(self).items() if value is not None}) + "\n"
 
 
 class Metrics:
@@ -39,9 +68,9 @@ class Metrics:
         self.started = time.monotonic() - seconds
         self.file = None
         if accelerator.is_main_process:
-            kept = [line for line in read_metrics(path) if line["step"] <= step] if path.exists() else []
+            kept = [line for line in read_metrics(path) if line.step <= step]
             with atomic_write(path) as beside:
-                beside.write_text("".join(json.dumps(line) + "\n" for line in kept))
+                beside.write_text("".join(line.to_line() for line in kept))
             self.file = path.open("a")
 
     def __enter__(self) -> Metrics:
@@ -56,13 +85,21 @@ class Metrics:
         """The seconds of the run so far, those before it was resumed included."""
         return time.monotonic() - self.started
 
-    def write(self, split: str, step: int, likelihood: Likelihood, **more: float) -> None:
+    def write(
+        self,
+        split: Literal["train", "validation"],
+        step: int,
+        likelihood: Likelihood,
+        learning_rate: float | None = None,
+    ) -> None:
         """Appends a line: nats per image and bits/dim of a split at a step."""
-        numbers = {"nats_per_image": likelihood.nats_per_image, "bits_per_dim": likelihood.bits_per_dim, **more}
+        numbers = {"nats_per_image": likelihood.nats_per_image, "bits_per_dim": likelihood.bits_per_dim}
+        if learning_rate is not None:
+            numbers["learning_rate"] = learning_rate
         self.accelerator.log({f"{split}/{name}": value for name, value in numbers.items()}, step=step)
         if self.file:
-            line = {"split": split, "step": step, **numbers, "seconds": round(self.seconds, 2)}
-            print(json.dumps(line), file=self.file, flush=True)
+            line = Measurement(split, step, **numbers, seconds=round(self.seconds, 2))
+            print(line.to_line(), end="", file=self.file, flush=True)
 
 
 def progress_bar(steps: int | None, done: int, accelerator: Accelerator) -> tqdm:
@@ -72,26 +109,43 @@ def progress_bar(steps: int | None, done: int, accelerator: Accelerator) -> tqdm
     return tqdm(total=steps, initial=done, unit="step", mininterval=interval, disable=hidden)
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Reads the lines of a metrics.jsonl; one that was cut off when its run was killed is left out."""
-    lines = path.read_text().splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+def read_metrics(path: Path) -> list[Measurement]:
+    """Reads the lines of a metrics.jsonl, of which there are none where there is no file.
+
+    One that was cut off when its run was killed is left out.
+
+    Raises:
+        ValueError: a line holds something else than a measurement.
+    """
+    if not path.exists():
+        return []
+    *lines, _ = path.read_bytes().split(b"\n")
+    try:
+        return [_read_line(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+    except ValueError as error:
+        raise ValueError(f"{error}; take the line out to go on without it") from error
 
 
-def draw_curve(lines: list[dict[str, Any]], path: Path) -> None:
-    """Draws a PNG of bits/dim against steps, one curve per split."""
+def _read_line(line: bytes, what: str) -> Measurement:
+    return from_plain(Measurement, {"learning_rate": None, **read_object(line, what)}, what)
+
+
+def draw_curve(lines: list[Measurement], path: Path) -> None:
+    """Draws a PNG of bits/dim against steps, one curve per split; draws none where there are no lines."""
+    if not lines:
+        return
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    for split in dict.fromkeys(line["split"] for line in lines):
-        of_split = [line for line in lines if line["split"] == split]
-        steps, bits = [line["step"] for line in of_split], [line["bits_per_dim"] for line in of_split]
+    for split in dict.fromkeys(line.split for line in lines):
+        of_split = [line for line in lines if line.split == split]
+        steps, bits = [line.step for line in of_split], [line.bits_per_dim for line in of_split]
         axes.plot(steps, bits, marker="o" if len(of_split) <= MARKED else None, label=split)
     # The first steps are far above the rest; the axis shows what comes after the first tenth.
-    late = [line["bits_per_dim"] for line in lines if line["step"] >= lines[-1]["step"] / 10]
+    late = [line.bits_per_dim for line in lines if line.step >= lines[-1].step / 10]
     axes.set_ylim(min(late) * 0.98, max(late) * 1.02)
     axes.set_xlabel("step")
     axes.set_ylabel("bits/dim")

@@ -13,18 +13,24 @@ from pixelseq.data.store import Images
 from pixelseq.generation.completion import complete
 from pixelseq.generation.sampling import sample
 from pixelseq.imaging.pictures import completion_sheet, sample_sheet
+from pixelseq.model.condition import Condition
 from pixelseq.model.pixelrnn import PixelRNN
 
 SAMPLED_PIXELS = 128 * 128
 """The most pixels of a sampled image: they are drawn one after another."""
 COMPLETED_PIXELS = 64 * 64
 """The most pixels of a completed image: images are completed one after another."""
+COLUMNS = 8
+LABELS = 64
+"""The most labels of which samples are drawn."""
+PICTURES = ("samples", "tall", "completions")
+"""The names of the pictures; in a run's folder each is a .png."""
 
 
 def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -> dict[str, Image.Image]:
     """Draws sheets of samples as large as the largest image, of taller samples, and of completions of test images.
 
-    The lower halves of test images are completed.
+    The lower halves of test images are completed. A model that knows labels draws a row of samples of each.
 
     Args:
         model: the model to draw from.
@@ -35,22 +41,33 @@ def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -
     pixel_format = model.config.pixel_format
     sizes = data.train.sizes if isinstance(data.train, Images) else data.test.sizes
     H, W = _capped(sizes.max(0).tolist(), SAMPLED_PIXELS)
-    samples = sample(model, 64 if H * W <= SAMPLED_PIXELS // 4 else 16, H, W, seed)
-    tall = sample(model, 16, _capped((tall_height, W), SAMPLED_PIXELS)[0], W, seed)
+    num = 64 if H * W <= SAMPLED_PIXELS // 4 else 16
+    classes = torch.arange(min(model.config.classes, LABELS))
+    told, labels = None, classes.repeat_interleave(COLUMNS)
+    if len(classes):
+        num, told = len(labels), Condition(label=labels)
+    samples = sample(model, num, H, W, seed, condition=told)
+    told = Condition(label=classes.repeat(16)[:16]) if len(classes) else None
+    tall = sample(model, 16, _capped((tall_height, W), SAMPLED_PIXELS)[0], W, seed, condition=told)
+    test = data.test[:: -(-len(data.test) // 8)]
     originals = []
-    for image in data.test[:: -(-len(data.test) // 8)]:
+    for image in test:
         h, w = _capped(image.shape[1:], COMPLETED_PIXELS)
         originals.append(image[:, :h, :w])
     masks = [(torch.arange(h) < h // 2)[:, None].expand(-1, w) for _, h, w in (image.shape for image in originals)]
-    completions = [
-        complete(model, image[None], mask, num=8, seed=seed, first_index=8 * k)[0]
-        for k, (image, mask) in enumerate(zip(originals, masks, strict=True))
+    conditions = [
+        None if test.condition is None else test.condition.select(torch.tensor([k])) for k in range(len(test))
     ]
-    return {
-        "samples": sample_sheet(samples, pixel_format, columns=8),
-        "tall": sample_sheet(tall, pixel_format, columns=16),
-        "completions": completion_sheet(originals, masks, completions, pixel_format),
-    }
+    completions = [
+        complete(model, image[None], mask, num=8, seed=seed, condition=told, first_index=8 * k)[0]
+        for k, (image, mask, told) in enumerate(zip(originals, masks, conditions, strict=True))
+    ]
+    sheets = [
+        sample_sheet(samples, pixel_format, columns=COLUMNS),
+        sample_sheet(tall, pixel_format, columns=16),
+        completion_sheet(originals, masks, completions, pixel_format),
+    ]
+    return dict(zip(PICTURES, sheets, strict=True))
 
 
 def _capped(size: Sequence[int], pixels: int) -> tuple[int, int]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,40 +15,18 @@ from pixelseq.model.likelihood import Likelihood
 from pixelseq.model.pixelrnn import PixelRNN
 from pixelseq.training.average import WeightAverage
 from pixelseq.training.gradients import ImageNats, sum_over_processes
-from pixelseq.training.saved_state import SavedState, collect_tensors, newest_state, restore_tensors, save_state
+from pixelseq.training.saved_state import (
+    Progress,
+    SavedState,
+    collect_tensors,
+    newest_state,
+    restore_tensors,
+    save_state,
+)
 from pixelseq.training.stopping import FiniteGuard, any_process
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-
-@dataclass
-class Progress:
-    """How far a run has come: the part of its saved state that is no tensor."""
-
-    data: str | None = None
-    """The fingerprint of the data set."""
-    step: int = 0
-    trained: int = 0
-    """The number of images trained on."""
-    best: float | None = None
-    """The bits/dim of the best validation."""
-    best_nats: float | None = None
-    """Its nats per image."""
-    without_gain: int = 0
-    """The number of validations since the best one."""
-    bad_steps: int = 0
-    """The number of last steps in a row that were left out since they were not finite."""
-    seconds: float = 0.0
-    validation_seconds: float = 0.0
-    windows: list[list[float]] = field(default_factory=list)
-    """The nats, images and values of each process since the last line of metrics."""
-    scaler: dict[str, Any] | None = None
-    """The state of the scaler of float16's gradients."""
-    plan: str | None = None
-    """What the learning rate is planned for."""
-    end: str | None = None
-    """The flag that has ended training; None before its end."""
 
 
 class RunState:
@@ -100,7 +77,7 @@ class RunState:
             ValueError: the run was begun with other images, or no state is whole.
         """
         saved, damaged = newest_state(folder)
-        progress = self.progress = Progress(**saved.progress) if saved else Progress()
+        progress = self.progress = saved.progress if saved else Progress()
         fingerprint = data.fingerprint()
         if progress.data not in (None, fingerprint):
             raise ValueError(
@@ -178,5 +155,5 @@ class RunState:
         progress.scaler = None if scaler is None else scaler.state_dict()
         tensors = collect_tensors(self.network, self.average.put_together(), self.plain_optimizer)
         if self.accelerator.is_main_process:
-            save_state(folder, progress.step, SavedState(asdict(progress), tensors), keep)
+            save_state(folder, SavedState(progress, tensors), keep)
         self.accelerator.wait_for_everyone()

@@ -1,36 +1,77 @@
 """The state of a training run on disk, from which it goes on as if it had never stopped.
 
-There is one folder per saved step: the tensors as safetensors, everything else as JSON with a digest of each file;
-nothing is unpickled. Names of tensors are those of the parameters, so that the state does not depend on the number of
-processes.
+There is one folder per saved step: the tensors as safetensors, everything else as JSON with a digest of each file and
+of itself; nothing is unpickled. Names of tensors are those of the parameters, so that the state does not depend on the
+number of processes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from pixelseq.runtime.codec import from_plain, read_object, to_plain, to_sealed, unsealed
 from pixelseq.runtime.files import atomic_folder
 
 STATES = "state"
 """The name of the folder inside a run's folder that holds its states."""
 PROGRESS = "progress.json"
+TENSORS = ("model.safetensors", "average.safetensors", "optimizer.safetensors")
+"""The files of tensors in a state."""
+
+
+@dataclass
+class Progress:
+    """How far a run has come: the part of its saved state that is no tensor."""
+
+    data: str | None = None
+    """The fingerprint of the data set."""
+    step: int = 0
+    trained: int = 0
+    """The number of images trained on."""
+    best: float | None = None
+    """The bits/dim of the best validation."""
+    best_nats: float | None = None
+    """Its nats per image."""
+    without_gain: int = 0
+    """The number of validations since the best one."""
+    bad_steps: int = 0
+    """The number of last steps in a row that were left out since they were not finite."""
+    seconds: float = 0.0
+    validation_seconds: float = 0.0
+    windows: list[list[float]] = field(default_factory=list)
+    """The nats, images and values of each process since the last line of metrics."""
+    scaler: dict[str, Any] | None = None
+    """The state of the scaler of float16's gradients."""
+    plan: str | None = None
+    """What the learning rate is planned for."""
+    end: str | None = None
+    """The flag that has ended training; None before its end."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What progress.json holds."""
+
+    progress: Progress
+    sha256: dict[str, str]
+    """The digest of each file of tensors."""
 
 
 @dataclass(frozen=True)
 class SavedState:
     """The state of a run after some steps."""
 
-    progress: dict[str, Any]
-    """The part of the state that is no tensor, as JSON has it."""
+    progress: Progress
     tensors: dict[str, dict[str, Tensor]]
     """The tensors of the state, by file, then by name."""
 
@@ -56,11 +97,8 @@ def collect_tensors(
         state: dict[str, Any] = get_optimizer_state_dict(network, optimizer, options=whole)
         of_parameters = state.get("state", {})
         moments = {f"{name}/{key}": value for name, values in of_parameters.items() for key, value in values.items()}
-    return {
-        "model.safetensors": dict(get_model_state_dict(network, options=whole)),
-        "average.safetensors": dict(get_model_state_dict(average, options=whole)),
-        "optimizer.safetensors": moments,
-    }
+    weights = [dict(get_model_state_dict(module, options=whole)) for module in (network, average)]
+    return dict(zip(TENSORS, [*weights, moments], strict=True))
 
 
 def restore_tensors(
@@ -70,10 +108,11 @@ def restore_tensors(
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict, set_optimizer_state_dict
 
     whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    for module, file in ((network, "model.safetensors"), (average, "average.safetensors")):
-        set_model_state_dict(module, dict[str, Any](tensors[file]), options=whole)
+    *weights, of_optimizer = (tensors[file] for file in TENSORS)
+    for module, found in zip((network, average), weights, strict=True):
+        set_model_state_dict(module, dict[str, Any](found), options=whole)
     moments: dict[str, dict[str, Tensor]] = {}
-    for path, tensor in tensors["optimizer.safetensors"].items():
+    for path, tensor in of_optimizer.items():
         name, key = path.rsplit("/", 1)
         moments.setdefault(name, {})[key] = tensor
     if not moments:
@@ -85,33 +124,33 @@ def restore_tensors(
     set_optimizer_state_dict(network, optimizer, {"state": moments, "param_groups": groups}, options=whole)  # type: ignore[dict-item]
 
 
-def save_state(folder: Path, step: int, state: SavedState, keep: int) -> None:
-    """Writes the state after `step` steps, whole or not at all, then deletes older ones.
+def save_state(folder: Path, state: SavedState, keep: int) -> None:
+    """Writes a state, whole or not at all, then deletes older ones.
 
     Args:
         folder: the folder of all states of the run.
-        step: the number of steps, which names the state.
-        state: the state to write.
+        state: the state to write; its step names it.
         keep: the number of states that are kept, this one and those before it; at least 1.
 
     Raises:
         OSError: the state cannot be written; the states before it are left as they were.
     """
+    step = state.progress.step
     with atomic_folder(folder / f"step_{step:08}") as beside:
         digests = {}
         for name, content in state.tensors.items():
             data = safetensors.torch.save({key: value.contiguous() for key, value in content.items()})
             (beside / name).write_bytes(data)
             digests[name] = hashlib.sha256(data).hexdigest()
-        (beside / PROGRESS).write_text(json.dumps({"progress": state.progress, "sha256": digests}))
+        (beside / PROGRESS).write_text(to_sealed(to_plain(Record(state.progress, digests))))
     # States of later steps are damaged ones that a resume passed over: they do not count as newer.
-    for old in sorted(path for path in folder.glob("step_*") if path.name <= f"step_{step:08}")[:-keep]:
+    for _, old in [found for found in _states(folder) if found[0] <= step][:-keep]:
         shutil.rmtree(old)
 
 
 def has_states(folder: Path) -> bool:
     """Tells whether a folder has states, whole or not."""
-    return any(folder.glob("step_*"))
+    return bool(_states(folder))
 
 
 def newest_state(folder: Path) -> tuple[SavedState | None, list[str]]:
@@ -121,23 +160,30 @@ def newest_state(folder: Path) -> tuple[SavedState | None, list[str]]:
         ValueError: there are states, and none is whole.
     """
     damaged: list[str] = []
-    for path in sorted(folder.glob("step_*"), reverse=True):
+    for _, path in reversed(_states(folder)):
         try:
             return _read(path), damaged
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             damaged.append(f"{path} is damaged ({error})")
     if damaged:
         raise ValueError(f"{'; '.join(damaged)}; delete {folder} to start the run anew")
     return None, []
 
 
+def _states(folder: Path) -> list[tuple[int, Path]]:
+    """Gives the steps of the states in a folder, and their folders, from the first to the last."""
+    names = re.compile(r"step_(\d{8,})")
+    return sorted((int(match[1]), path) for path in folder.glob("step_*") if (match := names.fullmatch(path.name)))
+
+
 def _read(path: Path) -> SavedState:
-    saved = json.loads((path / PROGRESS).read_text())
+    values = unsealed(read_object((path / PROGRESS).read_bytes(), PROGRESS), PROGRESS)
+    record = from_plain(Record, values, PROGRESS)
     tensors = {}
-    for name, digest in saved["sha256"].items():
+    for name in TENSORS:
         data = (path / name).read_bytes()
-        if hashlib.sha256(data).hexdigest() != digest:
+        if hashlib.sha256(data).hexdigest() != record.sha256.get(name):
             raise ValueError(f"{name} is not what was written")
         # In one order on all processes, which put them back together.
         tensors[name] = dict(sorted(safetensors.torch.load(data).items()))
-    return SavedState(saved["progress"], tensors)
+    return SavedState(record.progress, tensors)

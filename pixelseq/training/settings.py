@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixelseq.runtime.codec import from_plain, read_object, to_plain
+from pixelseq.runtime.codec import from_plain, read_object, to_plain, to_sealed, unsealed
 from pixelseq.runtime.files import atomic_write
 from pixelseq.training.config import TrainConfig
 
 SETTINGS = "training.json"
-FORMAT_VERSION = 5
-"""The version of training.json; a run of another one is not gone on with."""
+FORMAT_VERSION = 6
+"""The version of training.json, and of the states of its run; a run of another one is not gone on with."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What training.json holds."""
+
+    preset: str
+    config: TrainConfig
 
 
 def write_settings(folder: Path, preset: str, config: TrainConfig) -> None:
     """Writes the preset and the configuration of a run to training.json."""
     with atomic_write(folder / SETTINGS) as beside:
-        settings = {"format_version": FORMAT_VERSION, "preset": preset, "config": to_plain(config)}
-        beside.write_text(json.dumps(settings, indent=2) + "\n")
+        beside.write_text(to_sealed({"format_version": FORMAT_VERSION, **to_plain(Settings(preset, config))}))
 
 
 def read_settings(folder: Path) -> tuple[str, TrainConfig] | None:
@@ -33,14 +40,15 @@ def read_settings(folder: Path) -> tuple[str, TrainConfig] | None:
     if not path.exists():
         return None
     try:
-        settings = read_object(path.read_text(), "it")
-        if (version := settings.get("format_version")) != FORMAT_VERSION:
+        values = read_object(path.read_bytes(), "it")
+        if (version := values.get("format_version")) != FORMAT_VERSION:
             raise ValueError(f"it is of format_version {version}; this pixelseq goes on with {FORMAT_VERSION}")
-        if settings.keys() != {"format_version", "preset", "config"}:
-            raise ValueError(f"it holds {', '.join(settings)}; expected format_version, preset and config")
-        return str(settings["preset"]), from_plain(TrainConfig, settings["config"], "its config")
+        values = unsealed(values, "it")
+        del values["format_version"]
+        settings = from_plain(Settings, values, "it")
     except ValueError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
+    return settings.preset, settings.config
 
 
 def check_agreement(asked: TrainConfig, begun: TrainConfig, folder: Path, but: Collection[str] = ()) -> None:

@@ -13,7 +13,7 @@ from pixelseq.model.pixelrnn import PixelRNN
 
 STAGES = 1
 """The number that tells this random order from that of splits that are made, which has 0."""
-SHARED = ("pixels.", "encoder.", "head.")
+SHARED = ("pixels.", "encoder.", "conditioning.", "head.")
 """The parts that an encoder-stage model has in common with the whole one."""
 
 

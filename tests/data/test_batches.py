@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from itertools import chain, islice
 
+import numpy as np
 import pytest
 import torch
 
 from pixelseq.data import Images, Store, View, batches_by_width, training_batches
+from pixelseq.data.splits import with_all_splits
+from pixelseq.training.stages import stage_images
 
 
 def numbered(sizes: list[tuple[int, int]], view: View | None = None) -> Images:
@@ -95,3 +98,28 @@ def test_no_images_and_no_size_are_refused() -> None:
         next(training_batches(numbered([(1, 1)])[:0], 4, seed=0))
     with pytest.raises(ValueError, match="the batch size is 0"):
         next(training_batches(numbered([(1, 1)]), 0, seed=0))
+
+
+def test_no_two_uses_of_a_seed_share_a_stream_of_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[int, ...]] = []
+    philox = np.random.Philox
+
+    def noted(key: list[int], counter: list[int] | None = None) -> np.random.Philox:
+        made.append((*key, *(counter or [0] * 4)))
+        return philox(key=key, counter=counter)
+
+    monkeypatch.setattr("numpy.random.Philox", noted)
+    images = numbered([(2, 2)] * 10, View(flip=True, binarize=256))
+    list(images)
+    uses = [set(made)]
+    for use in (
+        lambda: [list(batch) for batch in islice(training_batches(images, 4, seed=0), 10)],
+        lambda: with_all_splits({"train": images}, seed=0),
+        lambda: stage_images(images, "encoder"),
+    ):
+        made.clear()
+        use()
+        uses.append(set(made))
+    # 40 images are those of 4 epochs; the order of a fifth is known before the last batch is.
+    assert [len(use) for use in uses] == [10, 40 + 5, 1, 1]
+    assert len(set().union(*uses)) == sum(map(len, uses))

@@ -357,7 +357,7 @@ def test_nothing_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         no_decoding.setattr("pixelseq.data.cache._decode", lambda *_: pytest.fail("decoded again"))
         assert shades(everything(load(str(tmp_path)))) == first
         assert load(DataOptions(str(tmp_path), levels=2)).pixel_format.levels == 2  # levels are made of the same store
-    monkeypatch.setattr("pixelseq.data.cache.READ_AT_ONCE", 3)  # memory-mapped now
-    assert shades(everything(load(str(tmp_path)))) == first
     save(tmp_path / "0.png", 99)
-    assert shades(everything(load(str(tmp_path)))) == [1, 2, 3, 4, 99]
+    monkeypatch.setattr("pixelseq.data.cached.READ_AT_ONCE", 3)  # memory-mapped now
+    for _ in range(2):
+        assert shades(everything(load(str(tmp_path)))) == [1, 2, 3, 4, 99]

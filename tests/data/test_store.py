@@ -122,8 +122,8 @@ def test_options_out_of_range_are_refused(fields: dict[str, object], message: st
 
 
 def test_a_fingerprint_tells_other_images() -> None:
-    def fingerprint(*images: Tensor, held_out: int = 1) -> str:
-        store = Store.of(images)
+    def fingerprint(*images: Tensor, held_out: int = 1, labels: Tensor | None = None) -> str:
+        store = Store.of(images, labels)
         train, held = Images.of(store, np.arange(len(images) - held_out)), Images.of(store, np.arange(held_out))
         return Dataset("some", PixelFormat(1, 48), train, held, held).fingerprint()
 
@@ -135,6 +135,8 @@ def test_a_fingerprint_tells_other_images() -> None:
     assert same != fingerprint(RAMP, RAMP)
     assert same != fingerprint(RAMP, RAMP.view(1, 8, 6), RAMP)
     assert same != fingerprint(RAMP, RAMP, RAMP, held_out=2)
+    labelled = [fingerprint(RAMP, RAMP, RAMP, labels=torch.tensor(labels)) for labels in ([0, 1, 2], [0, 1, 3])]
+    assert len({same, *labelled}) == 3
 
 
 @pytest.mark.parametrize(("crop", "said"), [(None, True), ("8x8", False)])

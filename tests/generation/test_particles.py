@@ -193,7 +193,7 @@ def test_systematic_resampling_copies_by_the_weights() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"particles": 0}, "`particles` is 0; it must be at least 1"),
+        ({"particles": 0}, "`particles` is 0; it must be a whole number of at least 1"),
         (
             {"particles": 2, "options": SamplingOptions(0.5)},
             "`particles` is 2 with temperature 0.5, top_k 0 and top_p 1",

@@ -96,6 +96,19 @@ def test_autocast_does_not_reach_the_weights_of_logits(kind: type[ExactLinear]) 
         torch.testing.assert_close(tensor, exact, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("levels", [8, 256])
+def test_the_weights_of_logits_are_the_same_to_the_last_bit_on_any_threads(levels: int) -> None:
+    layer, found = OrderedLogits(64, levels), []
+    torch.nn.init.normal_(layer.bias)
+    for threads in (1, 2, 4, 8):
+        torch.set_num_threads(threads)
+        found.append(layer.weight_and_bias())
+        assert torch.get_num_threads() == threads
+    for weight, bias in found[1:]:
+        assert torch.equal(weight, found[0][0])
+        assert torch.equal(bias, found[0][1])
+
+
 def test_only_more_than_two_ordered_levels_have_cosines() -> None:
     for levels, ordered, kind in [(2, True, ExactLinear), (3, True, OrderedLogits), (3, False, ExactLinear)]:
         head = SoftmaxHead(FEATURES, 3, 1, 16, levels, ordered)

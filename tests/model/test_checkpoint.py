@@ -9,11 +9,10 @@ import pickle
 import resource
 from pathlib import Path
 
-import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from helpers import small_model
+from helpers import resealed, small_model
 
 from pixelseq import PixelRNN
 from pixelseq.model.checkpoint import newest
@@ -139,7 +138,7 @@ def test_truncated_weights(saved: Path, length: int) -> None:
 def test_an_unknown_key_and_another_version(saved: Path) -> None:
     config = saved / "config.json"
     fields = json.loads(config.read_text())
-    config.write_text(json.dumps(fields | {"colour": 1}))
+    config.write_text(resealed(config.read_text(), colour=1))
     with pytest.raises(
         ValueError, match=r"config\.json: the configuration: these fields are unknown or missing: colour"
     ):
@@ -152,8 +151,8 @@ def test_an_unknown_key_and_another_version(saved: Path) -> None:
 def rewrite(folder: Path, weights: bytes) -> None:
     """Puts other weights into a checkpoint, with the digest that goes with them."""
     (folder / "model.safetensors").write_bytes(weights)
-    fields = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(fields | {"sha256": hashlib.sha256(weights).hexdigest()}))
+    config = folder / "config.json"
+    config.write_text(resealed(config.read_text(), sha256=hashlib.sha256(weights).hexdigest()))
 
 
 def test_weights_of_another_model(saved: Path) -> None:
@@ -231,7 +230,7 @@ def test_a_checkpoint_without_a_digest_loads_with_a_line(saved: Path, caplog: py
     expected = PixelRNN.from_pretrained(saved).state_dict()
     assert not caplog.messages
     fields = json.loads((saved / "config.json").read_text()) | {"format_version": 4}
-    del fields["sha256"], fields["trained_on"]
+    del fields["sha256"], fields["trained_on"], fields["digest"]
     (saved / "config.json").write_text(json.dumps(fields))
     found = PixelRNN.from_pretrained(saved).state_dict()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
@@ -251,8 +250,7 @@ def test_a_checkpoint_without_a_digest_loads_with_a_line(saved: Path, caplog: py
     ids=lambda asked: next(iter(asked)),
 )
 def test_a_configuration_that_is_not_the_weights_costs_no_memory(saved: Path, asked: dict[str, object]) -> None:
-    fields = json.loads((saved / "config.json").read_text())
-    (saved / "config.json").write_text(json.dumps(fields | asked))
+    (saved / "config.json").write_text(resealed((saved / "config.json").read_text(), **asked))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ValueError, match="the checkpoint's"):
         PixelRNN.from_pretrained(saved)
@@ -265,24 +263,3 @@ def test_device_and_type(saved: Path) -> None:
     plain = PixelRNN.from_pretrained(saved)
     images = torch.randint(3, (2, 1, 4, 5))
     torch.testing.assert_close(model.nll(images).float(), plain.nll(images))
-
-
-@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
-def test_a_changed_byte_is_refused_in_a_line_or_harmless(saved: Path, file: str) -> None:
-    content = (saved / file).read_bytes()
-    random = np.random.Generator(np.random.Philox(0))
-    refused = 0
-    for _ in range(200):
-        changed = bytearray(content)
-        changed[random.integers(len(content))] ^= 1 << random.integers(8)
-        (saved / file).write_bytes(changed)
-        try:
-            model = PixelRNN.from_pretrained(saved)
-        except (ValueError, FileNotFoundError) as error:
-            refused += 1
-            assert "\n" not in str(error), str(error)  # noqa: PT017
-        else:
-            assert file == "config.json"
-            images = torch.zeros(1, model.config.pixel_format.channels, 2, 2, dtype=torch.uint8)
-            assert model.nll(images).shape == images.shape
-    assert refused > 100 if file == "config.json" else refused == 200

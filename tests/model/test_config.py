@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from helpers import resealed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from pixelseq import ModelConfig, PixelFormat
 from pixelseq.imaging.preprocessing import Preprocessing
 from pixelseq.model.checkpoint import config_from_json, config_to_json
 from pixelseq.model.trained_on import TrainedOn
-from pixelseq.runtime.codec import to_plain
+from pixelseq.runtime.codec import to_plain, to_sealed
 
 KINDS = st.builds(
     PixelFormat,
@@ -76,8 +77,10 @@ def test_format_version_3_is_read() -> None:
     assert config_from_json(text) == (expected, None, None)
 
 
-def test_format_version_4_is_read() -> None:
-    fields = json.loads(config_to_json(ModelConfig(hidden=7), None, ""))
+def test_format_versions_4_and_5_are_read() -> None:
+    fields = json.loads(config_to_json(ModelConfig(hidden=7), None, "a1"))
+    del fields["digest"]
+    assert config_from_json(json.dumps(fields | {"format_version": 5})) == (ModelConfig(hidden=7), None, "a1")
     del fields["trained_on"], fields["sha256"]
     assert config_from_json(json.dumps(fields | {"format_version": 4})) == (ModelConfig(hidden=7), None, None)
 
@@ -110,7 +113,7 @@ RECORD = to_plain(TrainedOn("digits", (8, 8), (8, 8), (8, 8)))
     ("change", "message"),
     [
         ({"colour": 1}, "unknown or missing: colour"),
-        ({"format_version": 99}, "format_version 99; this pixelseq reads 3 to 5"),
+        ({"format_version": 99}, "format_version 99; this pixelseq reads 3 to 6"),
         ({"format_version": None}, "format_version None"),
         ({"format_version": 2}, "format_version 2"),
         ({"hidden": "many"}, "hidden: Input should be a valid integer"),
@@ -142,18 +145,18 @@ RECORD = to_plain(TrainedOn("digits", (8, 8), (8, 8), (8, 8)))
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_json_that_is_no_configuration(change: dict[str, object], message: str) -> None:
-    fields = json.loads(config_to_json(ModelConfig(), None, "")) | change
+    text = resealed(config_to_json(ModelConfig(), None, ""), **change)
     with pytest.raises(ValueError, match=message) as caught:
-        config_from_json(json.dumps(fields))
+        config_from_json(text)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["hidden", "trained_on", "sha256"])
 def test_a_missing_key_is_named(name: str) -> None:
     fields = json.loads(config_to_json(ModelConfig(), None, ""))
-    del fields[name]
+    del fields[name], fields["digest"]
     with pytest.raises(ValueError, match=f"unknown or missing: {name}"):
-        config_from_json(json.dumps(fields))
+        config_from_json(to_sealed(fields))
 
 
 NO_OBJECTS = ["{", "[]", "", "3", "[" * 100_000, '{"a":' * 100_000, '{"hidden": ' + "9" * 100_000 + "}"]

@@ -57,7 +57,7 @@ def test_evaluate_takes_mixed_widths_and_large_images_few_at_a_time(monkeypatch:
     monkeypatch.setattr("pixelseq.model.likelihood.MAX_PIXELS", 7)
     sizes = []
     nll = model.checked_nll
-    monkeypatch.setattr(model, "checked_nll", lambda levels: sizes.append(levels.shape) or nll(levels))
+    monkeypatch.setattr(model, "checked_nll", lambda batch: sizes.append(batch.levels.shape) or nll(batch))
     assert evaluate(model, images).nll_nats == pytest.approx(one_by_one, rel=1e-12)
     assert max(B * H * W for B, _, H, W in sizes) in range(6, 13)  # an image of 12 pixels is alone
     assert sum(B for B, *_ in sizes) == 13

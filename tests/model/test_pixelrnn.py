@@ -225,7 +225,7 @@ def test_step_and_feed_take_turns() -> None:
         model.feed(state, torch.zeros(1, 1))
     with pytest.raises(ValueError, match="1 colours are given; a pixel has 1"):
         model.pixel_log_probs(torch.zeros(1, 6).double(), torch.zeros(1, 1, dtype=torch.long))
-    with pytest.raises(ValueError, match="width 0"):
+    with pytest.raises(ValueError, match="`width` is 0"):
         model.init_state(1, 0)
 
 

@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 from torch.func import functional_call
 
 from pixelseq import PixelRNN
+from pixelseq.model.batch import Batch
 
 BLOCKS = ("row", "diagonal", "conv")
 
@@ -69,6 +70,6 @@ def test_images_that_were_checked_are_scored_without_asking_for_a_value() -> Non
     model, images = net()
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         fake = mode.from_tensor(images)
-        model.checked_nll(fake).sum().backward()
+        model.checked_nll(Batch(fake, torch.tensor(images.shape[2:3] * len(images)))).sum().backward()
         with pytest.raises(DataDependentOutputException):
             model.nll(fake)

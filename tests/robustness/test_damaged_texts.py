@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mutations import FEW_OR_MANY, attack
+from test_damaged_arrays import within_levels
 
-from pixelseq.data import DataOptions, Dataset, load
+from pixelseq.data import DataOptions, load
 from pixelseq.imaging.legend import find_legend
 from pixelseq.imaging.partial_text import read_partial_text, read_text_mask
 from pixelseq.pixel_format import PixelFormat
@@ -20,10 +21,6 @@ LEGENDS = {
     "game.json": {"tiles": {"#": ["solid"], "-": ["passable", "empty"], "ö": ["danger"]}},
 }
 MAP = PixelFormat(levels=3, kind="categorical", legend="#-ö")
-
-
-def within_levels(data: Dataset) -> bool:
-    return all(int(image.max()) < data.pixel_format.levels for image in data.test)
 
 
 @FEW_OR_MANY

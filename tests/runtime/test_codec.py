@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixelseq.runtime.codec import from_plain, read_object, to_plain
+from pixelseq.runtime.codec import from_plain, read_object, to_plain, to_sealed, unsealed
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,23 @@ def test_values_of_other_types_are_named(change: dict[str, Any], message: str) -
 
 def test_a_whole_number_is_a_number() -> None:
     assert from_plain(Outer, to_plain(Outer()) | {"rate": 2}, "it").rate == 2.0
+
+
+@given(OUTERS)
+def test_what_is_sealed_is_read_back(value: Outer) -> None:
+    assert unsealed(read_object(to_sealed(to_plain(value)), "it"), "it") == to_plain(value)
+
+
+@pytest.mark.parametrize("change", [{"rate": 2.0}, {"on": 0}, {"digest": None}, {"more": 1}, {"names": []}], ids=str)
+def test_what_is_not_as_it_was_sealed_is_refused(change: dict[str, Any]) -> None:
+    values = read_object(to_sealed(to_plain(Outer())), "it") | change
+    with pytest.raises(ValueError, match=r"^it is damaged or edited: it has not the digest"):
+        unsealed(values, "it")
+
+
+def test_a_sealed_object_without_its_digest_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^it is damaged or edited"):
+        unsealed(to_plain(Outer()), "it")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{", '{"a": 1', "[" * 100_000], ids=lambda text: text[:5] or "empty")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,13 @@ def test_an_error_is_one_line_with_flags(capsys: pytest.CaptureFixture[str]) -> 
         raise ValueError("`num` is\n 0")
     assert ended.value.code == 2
     assert capsys.readouterr().err == "error: --num is 0\n"
+
+
+def test_a_signal_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, one_line_errors():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "ended by SIGTERM\n"
 
 
 def test_an_error_of_the_code_is_none_of_the_users() -> None:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from pixelseq.runtime.signals import Signals
+from pixelseq.runtime.signals import SIGNALS, Interrupted, Interruptions, Signals
 
 
 def test_a_signal_is_noted_and_one_seconds_later_interrupts(
@@ -23,6 +23,33 @@ def test_a_signal_is_noted_and_one_seconds_later_interrupts(
         assert capfd.readouterr().err == "\nSIGTERM: saving\n"
         later = time.monotonic() + 5
         monkeypatch.setattr(time, "monotonic", lambda: later)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Interrupted, match="SIGTERM"):
             os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_unwinds_a_process_once(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    done: list[str] = []
+
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), number)
+            done.append("gone on")
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)  # passed on by a launcher, too
+            done.append("removed")
+
+    with pytest.raises(Interrupted, match=number.name), Interruptions():
+        work()
+    assert done == ["removed"]
+    assert signal.getsignal(number) is before
+
+
+def test_processes_that_wait_for_another_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with Interruptions():
+        assert [signal.getsignal(number) for number in SIGNALS] == [signal.SIG_DFL, signal.SIG_DFL]
+    assert [signal.getsignal(number) for number in SIGNALS] == before

@@ -42,7 +42,7 @@ MISTAKES = {
         "run with other settings: --batch-size is 4, the run has 8",
     ),
     "other-preset": (["train/run.py", "photos", "--out", "runs/digits"], "holds a run of preset digits, not photos"),
-    "checkpoint-exists": (["train/run.py", "--out", "shared"], "shared already holds a trained model"),
+    "checkpoint-exists": (["train/run.py", "--out", "shared"], "shared already holds checkpoint, of no run"),
     "no-checkpoint": ([*SAMPLE, "--checkpoint", "runs/digit"], "no checkpoint folder runs/digit"),
     "no-size": (
         ["sample/run.py", "--checkpoint", "sizeless", "--out", "new", "--height", "8"],
@@ -51,7 +51,7 @@ MISTAKES = {
     "num-0": ([*SAMPLE, "--num", "0"], "--num is 0"),
     "height-0": (["sample/run.py", "--height", "0", "--width", "8", "--out", "new"], "height is 0"),
     "width-0": (["sample/run.py", "--height", "8", "--width", "0", "--out", "new"], "width is 0"),
-    "memory": (["sample/run.py", "--height", "8", "--width", f"{10**12}", "--out", "new"], "error: out of memory: "),
+    "wide": (["sample/run.py", "--height", "8", "--width", f"{10**12}", "--out", "new"], "--width is 1000000000000"),
     "out": (["sample/run.py", "--height", "8", "--width", "8", "--out", "new.jpg"], "--out is new.jpg"),
     "format-suffix": ([*SAMPLE[:1], *SAMPLE[3:], "--format", "npy", "--out", "new.png"], "give a .npy for all images"),
     "animate-suffix": ([*SAMPLE, "--animate", "new.gif"], "--animate is new.gif; give a .webp"),
@@ -102,7 +102,7 @@ MISTAKES = {
     "box-outside": ([*COMPLETE[:3], "--box", "1,2,3,7", "--image", "pictures"], "columns 2 to 8; an image is 8x8"),
     "no-alpha": ([*COMPLETE[:3], "--alpha", "--image", "pictures"], "mode L has no alpha channel"),
     "empty-mask": ([*COMPLETE[:3], "--mask", "empty.png", "--image", "pictures"], "empty.png is no picture"),
-    "particles-0": ([*COMPLETE, "pictures", "--particles", "0"], "particles is 0; it must be at least 1"),
+    "particles-0": ([*COMPLETE, "pictures", "--particles", "0"], "particles is 0; it must be a whole number of at"),
     "particles-tempered": (
         [*COMPLETE, "pictures", "--particles", "2", "--temperature", "0.5"],
         "particles is 2 with temperature 0.5",

@@ -17,6 +17,7 @@ from pixelseq.imaging.pictures import save_png
 from pixelseq.imaging.preprocessing import Preprocessing
 from pixelseq.model.trained_on import TrainedOn
 from pixelseq.training.metrics import read_metrics
+from pixelseq.training.result import read_result
 
 
 def test_training_leaves_its_files_and_one_json_line(trained: Path) -> None:
@@ -34,7 +35,6 @@ def test_training_leaves_its_files_and_one_json_line(trained: Path) -> None:
         "checkpoint/model.safetensors",
         "completions.png",
         "curve.png",
-        "lock",
         "metrics.jsonl",
         "result.json",
         "samples.png",
@@ -155,9 +155,7 @@ def test_a_run_stops_by_its_targets(tmp_path: Path, few_steps: list[str]) -> Non
         result = json.loads(done.stdout.splitlines()[-1])
         assert result["steps"] == (1 if flags[0] == "--minutes" else 2)
         lines = read_metrics(tmp_path / flags[0].strip("-") / "metrics.jsonl")
-        assert {line["split"]: line["step"] for line in lines} == dict.fromkeys(
-            ("train", "validation"), result["steps"]
-        )
+        assert {line.split: line.step for line in lines} == dict.fromkeys(("train", "validation"), result["steps"])
 
 
 def test_a_finished_run_goes_on_with_raised_limits(tmp_path: Path, few_steps: list[str]) -> None:
@@ -176,8 +174,8 @@ def test_a_finished_run_goes_on_with_raised_limits(tmp_path: Path, few_steps: li
     assert json.loads(more.stdout.splitlines()[-1])["steps"] == 6
     folder = tmp_path / "runs/digits"
     lines = read_metrics(folder / "metrics.jsonl")
-    assert [line["step"] for line in lines if line["split"] == "validation"] == [2, 3, 4, 6]
-    assert (folder / "result.json").read_text() == more.stdout.splitlines()[-1] + "\n"
+    assert [line.step for line in lines if line.split == "validation"] == [2, 3, 4, 6]
+    assert read_result(folder) == json.loads(more.stdout.splitlines()[-1])
     assert in_process(tmp_path, "train/run.py").stdout.splitlines()[-1] == more.stdout.splitlines()[-1]
 
     less = in_process(tmp_path, "train/run.py", "--steps", 5)
@@ -205,7 +203,7 @@ def test_minutes_alone_plan_the_learning_rate(tmp_path: Path, few_steps: list[st
     assert "the learning rate is planned for 0.02 minutes; it follows the clock" in done.stderr
     settings = json.loads((tmp_path / "runs/digits/training.json").read_text())
     assert (settings["config"]["steps"], settings["config"]["minutes"]) == (None, 0.02)
-    rates = [line.get("learning_rate") for line in read_metrics(tmp_path / "runs/digits/metrics.jsonl")]
+    rates = [line.learning_rate for line in read_metrics(tmp_path / "runs/digits/metrics.jsonl")]
     assert rates[-1] < 3e-4  # the cosine has come to its end
     result = json.loads(done.stdout.splitlines()[-1])
     done = in_process(tmp_path, "train/run.py", "--minutes", 0.02 + result["seconds"] / 60)
@@ -253,6 +251,25 @@ def test_a_finished_run_keeps_its_result_where_it_cannot_go_on(tmp_path: Path, f
     assert "pictures has other images than when own was begun" in again.stderr
     assert [(tmp_path / "own" / name).read_bytes() for name in ("result.json", "training.json")] == before
     assert in_process(tmp_path, *arguments).stdout == done.stdout
+
+
+def test_a_damaged_result_is_made_anew_and_damaged_metrics_are_refused_before_it_is_gone(
+    tmp_path: Path, few_steps: list[str]
+) -> None:
+    done = in_process(tmp_path, "train/run.py", *few_steps)
+    result, metrics = (tmp_path / "runs/digits" / name for name in ("result.json", "metrics.jsonl"))
+    whole = result.read_text()
+    result.write_text(whole.replace('"steps": 3', '"steps": 4'))
+    again = in_process(tmp_path, "train/run.py")
+    assert again.stderr.startswith("runs/digits/result.json is damaged or edited: it has not the digest")
+    assert again.stdout == done.stdout
+    assert result.read_text() == whole
+    lines = metrics.read_text()
+    metrics.write_text(lines.replace('"step"', '"stop"', 1))
+    more = in_process(tmp_path, "train/run.py", "--steps", 4)
+    assert more.returncode == 2
+    assert "error: runs/digits/metrics.jsonl, line 1: step: Field required; take the line out" in more.stderr
+    assert result.read_text() == whole
 
 
 def test_an_encoder_that_nobody_has_trained_is_not_frozen(tmp_path: Path, tiles: Path, few_steps: list[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixelseq import PixelRNN
-from pixelseq.training.arguments import parse_arguments
+from pixelseq.training.arguments import WRITTEN, configure, parse_arguments
 from pixelseq.training.optimisers import build_optimizer
 from pixelseq.training.presets import PRESETS
 from pixelseq.training.settings import read_settings, write_settings
@@ -16,8 +16,9 @@ from pixelseq.training.settings import read_settings, write_settings
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_builds_and_is_saved(name: str, tmp_path: Path) -> None:
     flags = ["--model.hidden", "3", "--seed", "5", "--out", str(tmp_path)]
-    preset, config, folder = parse_arguments([name, *flags], "about")
-    assert (preset, config.model.hidden, config.seed, folder) == (name, 3, 5, tmp_path)
+    command = parse_arguments([name, *flags], "about")
+    config = configure(command)
+    assert (command.preset, config.model.hidden, config.seed, command.folder) == (name, 3, 5, tmp_path)
     write_settings(tmp_path, name, config)
     assert read_settings(tmp_path) == (name, config)
     model = PixelRNN(config.model)
@@ -37,3 +38,10 @@ def test_what_the_data_decide_is_kept_and_has_no_flag(capsys: pytest.CaptureFixt
     assert "--data" in shown
     for hidden in ("--model.pixel-format", "--model.channels", "--images"):
         assert hidden not in shown
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_files_that_a_new_run_would_replace_are_not_of_it(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=f"already holds {name}, of no run that can go on; choose another with `out`"):
+        configure(parse_arguments(["--out", str(tmp_path)], "about"))

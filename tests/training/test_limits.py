@@ -8,7 +8,7 @@ import pytest
 
 from pixelseq.training.config import TrainConfig
 from pixelseq.training.limits import expected_steps, learning_rate, limit_reached, plan_note
-from pixelseq.training.run_state import Progress
+from pixelseq.training.saved_state import Progress
 
 BY_THE_CLOCK = TrainConfig(steps=None, minutes=10, learning_rate=1.0, warmup=4)
 

@@ -25,11 +25,41 @@ def test_metrics_of_steps_that_are_taken_again_are_dropped(tmp_path: Path) -> No
         with path.open("a") as file:
             file.write('{"split": "tr')  # killed in the middle of a line
     lines = read_metrics(path)
-    assert [(line["step"], line["nats_per_image"]) for line in lines] == [(50, 50), (100, 100), (150, 250), (200, 300)]
-    assert all(7 <= line["seconds"] < 60 for line in lines)
+    assert [(line.step, line.nats_per_image) for line in lines] == [(50, 50), (100, 100), (150, 250), (200, 300)]
+    assert all(7 <= line.seconds < 60 for line in lines)
     draw_curve(lines, tmp_path / "curve.png")
     with Image.open(tmp_path / "curve.png") as picture:
         assert picture.size == (840, 480)
+
+
+LINE = '{"split": "train", "step": 50, "nats_per_image": 1.0, "bits_per_dim": 2.0, "seconds": 3.0}'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"step"', '"stop"', "step: Field required"),
+        ("50", "-50", "the step is none"),
+        ("50", "50.5", "step: Input should be a valid integer"),
+        ("train", "rain", "split: Input should be 'train' or 'validation'"),
+        ("2.0", "1e400", "Out of range float values"),
+        ("{", "{{", "Invalid JSON"),
+        ("train", "tr\xe4in", "Invalid JSON"),
+        ("}", ', "more": 1}', "unknown or missing: more"),
+    ],
+)
+def test_a_line_that_is_no_measurement_is_named(old: str, new: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(f"{LINE}\n{LINE.replace(old, new)}\n".encode("latin-1"))
+    with pytest.raises(
+        ValueError, match=rf"metrics\.jsonl, line 2: .*{message}.*; take the line out to go on without it"
+    ):
+        read_metrics(path)
+
+
+def test_a_curve_of_no_lines_is_not_drawn(tmp_path: Path) -> None:
+    draw_curve(read_metrics(tmp_path / "metrics.jsonl"), tmp_path / "curve.png")
+    assert not list(tmp_path.iterdir())
 
 
 def test_trackers_get_pictures_as_they_take_them(monkeypatch: pytest.MonkeyPatch) -> None:

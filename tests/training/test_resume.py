@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors.torch
 import torch
+from helpers import resealed
+from runs import FLAGS, assert_equal, outcome
 
 ROOT = Path(__file__).parents[2]
-SMALL = "--batch-size 6 --model.hidden 4 --model.blocks row --model.context-blocks 0 --model.head-features 8"
-FLAGS = f"--steps 12 --save-every 3 --validate-every 4 --keep 9 {SMALL}".split()
 KILLED = """
 import os, runpy, signal, sys
 from pixelseq.training import average, gradients, pictures, saved_state
@@ -93,30 +92,6 @@ def killed(folder: Path, where: str, count: int, *more: str, launcher: list[str]
     assert not (folder / "runs/digits/result.json").exists()
 
 
-def outcome(folder: Path) -> dict[str, Any]:
-    """Everything that a run leaves but times: its states, its best weights, its metrics, its result."""
-    run = folder / "runs/digits"
-    files = sorted([*run.glob("state/*/*.safetensors"), *run.glob("checkpoint/*.safetensors")])
-    tensors = {
-        f"{file.parent.name}/{file.name}/{name}": tensor
-        for file in files
-        for name, tensor in safetensors.torch.load_file(file).items()
-    }
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    result = json.loads((run / "result.json").read_text())
-    progress = [json.loads(file.read_text())["progress"] for file in sorted(run.glob("state/*/progress.json"))]
-    times = {"seconds", "validation_seconds", "images_per_s"}
-    untimed = [{key: value for key, value in line.items() if key not in times} for line in [*lines, result, *progress]]
-    return {"tensors": tensors, "untimed": untimed}
-
-
-def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
-    assert one["untimed"] == other["untimed"]
-    assert one["tensors"].keys() == other["tensors"].keys()
-    for name, tensor in one["tensors"].items():
-        assert torch.equal(tensor, other["tensors"][name]), name
-
-
 @pytest.mark.slow
 def test_steps_that_overflow_are_left_out_and_killed_runs_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -161,6 +136,20 @@ def test_a_killed_run_goes_on_to_the_last_bit(uninterrupted: dict[str, Any], tmp
     assert_equal(outcome(tmp_path), uninterrupted)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [None, TWO], ids=["one process", "two"])
+def test_a_killed_run_of_labels_and_orders_goes_on_to_the_last_bit(launcher: list[str] | None, tmp_path: Path) -> None:
+    flags = ["--condition", "label", "--condition-dropout", "0.5", "--orders", "8", "--model.blocks", "diagonal"]
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        if name == "killed":
+            killed(tmp_path / name, "step", 5, *flags, launcher=launcher)
+        done = whole(tmp_path / name, *flags, launcher=launcher)
+        assert done.returncode == 0, done.stderr
+    assert "going on after step 3" in done.stderr
+    assert_equal(outcome(tmp_path / "killed"), outcome(tmp_path / "whole"))
+
+
 def test_a_damaged_newest_state_is_reported_and_the_one_before_it_taken(
     uninterrupted: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -178,7 +167,8 @@ def test_a_run_that_is_killed_after_its_end_is_finished_and_not_trained_further(
     killed(tmp_path, "finish", 1, "--target-nats", "9999")
     state = tmp_path / "runs/digits/state/step_00000004/progress.json"
     saved = state.read_text()
-    state.write_text(saved.replace('"data": "', '"data": "other than '))
+    other = json.loads(saved)["progress"] | {"data": "other"}
+    state.write_text(resealed(saved, progress=other))
     done = whole(tmp_path)
     assert (done.returncode, done.stderr) == (
         2,

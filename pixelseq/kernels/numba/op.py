@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import sys
 import threading
 import time
@@ -15,11 +17,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pixelseq.kernels.numba.cache import KernelCache
 from pixelseq.kernels.numba.simd import LANES
 from pixelseq.kernels.scan_op import empty_results, register
 
 ONE_AT_A_TIME = threading.Lock()
 """The lock under which kernels run: some of Numba's threading layers end the process when two threads start kernels."""
+
+_launched_in: int | None = None
+"""The process that started the threads of kernels."""
+CACHE_VARIABLE = "NUMBA_CACHE_DIR"
+"""The environment variable that names the folder of compiled kernels."""
 
 
 def kernel(function: Callable[..., None]) -> Any:
@@ -31,7 +39,10 @@ def kernel(function: Callable[..., None]) -> Any:
     folders = dict.fromkeys((Path(__file__).parent, Path(function.__code__.co_filename).parent))
     files = [file for folder in folders for file in sorted(folder.glob("*.py"))]
     function.__qualname__ += f"_{hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()[:12]}"
-    return numba.njit(parallel=True, cache=True, error_model="numpy")(function)
+    compiled = numba.njit(parallel=True, error_model="numpy")(function)
+    with contextlib.suppress(RuntimeError):  # no folder can be written: `run` says so
+        compiled._cache = KernelCache(function)
+    return compiled
 
 
 def scan_op(name: str, forward_kernel: Any, backward_kernel: Any) -> Callable[[Tensor, Tensor], Tensor]:
@@ -91,9 +102,20 @@ def _pad_weight(weight: Tensor) -> Tensor:
 
 
 def run(kernel: Any, *arguments: Any) -> None:
-    """Calls a kernel on contiguous tensors, with as many threads as torch uses, and says if it had to be compiled."""
+    """Calls a kernel on contiguous tensors, with as many threads as torch uses, and says if it had to be compiled.
+
+    Raises:
+        RuntimeError: this process was forked from one that has run kernels, whose threads it does not have.
+    """
+    global _launched_in
+    if _launched_in not in (None, os.getpid()) and numba.threading_layer() == "omp":  # the others can be forked
+        raise RuntimeError(
+            "this process was forked from one that has run CPU kernels, whose threads do not come along: start it by "
+            "multiprocessing's method spawn, or fork before any kernel runs"
+        )
     threads = torch.get_num_threads()
     with ONE_AT_A_TIME:
+        _launched_in = os.getpid()
         misses = _cache_misses(kernel)
         started = time.monotonic()
         try:
@@ -103,7 +125,11 @@ def run(kernel: Any, *arguments: Any) -> None:
             torch.set_num_threads(threads)  # Numba and torch can share an OpenMP, whose setting Numba changes
         seconds, compiled = time.monotonic() - started, _cache_misses(kernel) > misses
     if compiled:
-        print(f"pixelseq: compiled a CPU kernel in {seconds:.1f} s; later runs load it from disk", file=sys.stderr)
+        kept = getattr(kernel._cache, "keeps", False)
+        later = (
+            "load it from disk" if kept else f"compile it again, as it cannot be kept; {CACHE_VARIABLE} names a folder"
+        )
+        print(f"pixelseq: compiled a CPU kernel in {seconds:.1f} s; later runs {later}", file=sys.stderr)
 
 
 def _cache_misses(kernel: Any) -> int:

@@ -93,6 +93,13 @@ def copy(y, y_at, x, x_at, count):
 
 
 @njit(error_model="numpy")
+def add(y, y_at, x, x_at, count):
+    """Adds `count` numbers, a multiple of LANES, to others."""
+    for k in range(0, count, LANES):
+        store(y, y_at + k, load(y, y_at + k) + load(x, x_at + k))
+
+
+@njit(error_model="numpy")
 def relu(y, y_at, x, x_at, count):
     """Copies `count` numbers, a multiple of LANES, with 0 in place of negative ones."""
     zero = constant(load(x, x_at), 0.0)
@@ -215,6 +222,5 @@ def diagonal_layer(p, w, s, column, x, scratch):
 def add_projection(p, w, x, scratch):
     """Adds the layer's hidden features, mapped back to F, to the stream x [F]."""
     F, D, project = p[FEATURES], p[HIDDEN], p[PROJECT]
-    for f in range(0, F, LANES):
-        store(x, f, load(x, f) + load(w, project + f))
+    add(x, ZERO, w, project, F)
     add_product(x, ZERO, scratch, ZERO, D, w, project + F, F)

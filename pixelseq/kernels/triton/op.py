@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +18,26 @@ from pixelseq.kernels.triton.scan import BLOCK_MIN, backward_kernel, forward_ker
 
 RESIDENT_BYTES = 64 * 1024
 """The most bytes of weights of one direction that are loaded once; larger ones are streamed, one tile at a time."""
+CACHE_VARIABLE = "TRITON_CACHE_DIR"
+"""The environment variable that names the folder of compiled kernels."""
+
+
+def choose_cache() -> None:
+    """Has Triton keep compiled kernels in a temporary folder where it cannot in its own, and says so."""
+    folder = Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".triton" / "cache")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        os.environ[CACHE_VARIABLE] = tempfile.mkdtemp(prefix="pixelseq-triton-")
+        print(
+            f"pixelseq: nothing can be written in {folder}: later runs compile CUDA kernels again; {CACHE_VARIABLE} "
+            "names a folder",
+            file=sys.stderr,
+        )
+
+
+choose_cache()
 
 
 def blocks(D: int, K: int, itemsize: int, summed: int) -> dict[str, Any]:

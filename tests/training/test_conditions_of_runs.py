@@ -1,0 +1,125 @@
+"""What a run tells its model: labels and orders of images, as a function of seed, image and epoch."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from helpers import small_model
+
+from pixelseq import Condition, evaluate
+from pixelseq.data import DataOptions, load
+from pixelseq.data.batches import batches_by_width, training_batches
+from pixelseq.data.store import Images, Store, Telling
+from pixelseq.model.orders import turn
+from pixelseq.training.conditions import conditional, with_labels
+from pixelseq.training.config import TrainConfig
+from pixelseq.training.presets import PRESETS
+
+
+def labelled(count: int = 40, telling: Telling = Telling()) -> Images:  # noqa: B008
+    """Images of unlike sizes, each with a label of its own."""
+    random = np.random.Generator(np.random.Philox(3))
+    images = [
+        torch.from_numpy(random.integers(4, size=(1, 2 + k % 3, 2 + k % 2), dtype=np.uint8)) for k in range(count)
+    ]
+    return dataclasses.replace(Images.of(Store.of(images, torch.arange(count))), telling=telling)
+
+
+def test_training_leaves_out_a_share_of_the_labels_and_evaluation_none() -> None:
+    images = labelled(400, Telling(labels=True, dropout=0.25))
+    told = images.condition
+    assert told is not None
+    assert told.label is not None
+    assert told.label.tolist() == list(range(400))
+    drawn = images.drawn(np.arange(400), np.zeros(400, int), seed=1).condition
+    assert drawn is not None
+    assert drawn.label is not None
+    left_out = drawn.label < 0
+    assert 60 < left_out.sum() < 140
+    assert torch.equal(drawn.label[~left_out], torch.arange(400)[~left_out])
+    other = images.drawn(np.arange(400), np.ones(400, int), seed=1).condition
+    assert other is not None
+    assert not torch.equal(other.label, drawn.label)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("orders", [1, 2, 4, 8])
+def test_training_turns_each_image_to_one_of_the_orders(orders: int) -> None:
+    images = labelled(telling=Telling(orders=orders))
+    seen = set()
+    for epoch in range(3):
+        drawn = images.drawn(np.arange(40), np.full(40, epoch), seed=1)
+        seen |= set(drawn.orders.tolist())
+        for k, image in enumerate(drawn):
+            assert torch.equal(image, turn(images[k], int(drawn.orders[k])))
+            assert image.shape[1:] == tuple(drawn.sizes[k])
+            assert torch.equal(image, drawn[k])
+    assert seen == set(range(orders))
+    assert set(images.orders.tolist()) == {0}
+
+
+def test_batches_tell_each_image_its_own_label_and_order_on_any_number_of_processes() -> None:
+    images = labelled(telling=Telling(labels=True, dropout=0.2, orders=8))
+
+    def batches(rank: int, world: int) -> list[dict[tuple[int, int], tuple[list, int, int]]]:
+        given = []
+        for share, _ in zip(training_batches(images, 6, 5, rank=rank, world=world), range(20), strict=False):
+            told = {}
+            for batch in batches_by_width(share):
+                assert batch.condition.label is not None
+                assert batch.orders is not None
+                for levels, height, label, order in zip(
+                    batch.levels, batch.heights, batch.condition.label, batch.orders, strict=True
+                ):
+                    told[len(told), int(height)] = levels[:, :height].tolist(), int(label), int(order)
+            given.append(told)
+        return given
+
+    alone = batches(0, 1)
+    for k, told in enumerate(alone):
+        both = [value for rank in (0, 1) for value in batches(rank, 2)[k].values()]
+        assert sorted(map(str, both)) == sorted(map(str, told.values()))
+
+
+def test_batches_are_of_turned_widths() -> None:
+    images = [torch.zeros(1, 2, 5, dtype=torch.uint8)] * 64
+    flat = dataclasses.replace(Images.of(Store.of(images)), telling=Telling(orders=8))
+    widths = [
+        {image.shape[2] for image in share} for share, _ in zip(training_batches(flat, 8, 0), range(8), strict=False)
+    ]
+    assert sum(len(own) == 1 for own in widths) >= 6  # all but where one width follows the other
+    assert set.union(*widths) == {2, 5}
+
+
+def test_the_likelihood_is_that_under_the_labels_and_of_all_orders() -> None:
+    model = small_model(2.0, levels=4, classes=7, orders=8, condition_dropout=0.1)
+    images = labelled(7)
+    labels = torch.arange(7)
+    expected = [model.log_prob(images[k][None], Condition(label=labels[k : k + 1])).item() for k in range(len(images))]
+    found = evaluate(model, images, batch_size=3, condition=Condition(label=labels))
+    assert found.nll_nats == pytest.approx(-sum(expected), rel=1e-12)
+    assert found.nll_nats != pytest.approx(evaluate(model, images).nll_nats, rel=1e-6)
+
+
+def test_a_run_fits_its_model_to_the_labels_of_the_data() -> None:
+    data = load(DataOptions("digits"))
+    config = dataclasses.replace(PRESETS["digits"], condition="label", orders=4)
+    model, told = conditional(config, data)
+    assert (model.classes, model.orders, model.condition_dropout) == (10, 4, 0.1)
+    assert model.class_names == tuple("0123456789")
+    assert told.test.condition is not None
+    assert isinstance(told.train, Images)
+    assert told.train.telling == Telling(True, 0.1, 4)
+    assert conditional(TrainConfig(), data) == (TrainConfig().model, data)
+
+
+def test_labels_that_are_not_there() -> None:
+    columns = load(DataOptions("bundled:digit_columns"))
+    with pytest.raises(ValueError, match=r"`condition` is label, and .*digit_columns has no labels: it takes folders"):
+        conditional(TrainConfig(condition="label"), columns)
+    config = small_model(classes=2, condition_dropout=0.1).config
+    assert with_labels(columns.test, (), config) == (columns.test, "scored without labels: the images have no labels")
+    with pytest.raises(ValueError, match="the images have no labels, and the model must be told the label of every"):
+        with_labels(columns.test, (), dataclasses.replace(config, condition_dropout=0.0))
