@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from pixelseq.runtime.scripts import as_flags, check_out, is_one_file, one_line_errors, parse_flags
 
@@ -48,6 +49,13 @@ def test_a_signal_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_error_of_the_code_is_none_of_the_users() -> None:
     with pytest.raises(RuntimeError, match="ours"), one_line_errors():
         raise RuntimeError("ours")
+
+
+def test_too_little_memory_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), one_line_errors():
+        torch.zeros(2**50)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: out of memory: ")
 
 
 def test_flags_that_are_not_given_keep_their_defaults(capsys: pytest.CaptureFixture[str]) -> None:

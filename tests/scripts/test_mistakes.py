@@ -51,7 +51,10 @@ MISTAKES = {
     "num-0": ([*SAMPLE, "--num", "0"], "--num is 0"),
     "height-0": (["sample/run.py", "--height", "0", "--width", "8", "--out", "new"], "height is 0"),
     "width-0": (["sample/run.py", "--height", "8", "--width", "0", "--out", "new"], "width is 0"),
-    "wide": (["sample/run.py", "--height", "8", "--width", f"{10**12}", "--out", "new"], "--width is 1000000000000"),
+    "width-huge": (
+        ["sample/run.py", "--height", "8", "--width", f"{10**12}", "--out", "new"],
+        "--width is 1000000000000",
+    ),
     "out": (["sample/run.py", "--height", "8", "--width", "8", "--out", "new.jpg"], "--out is new.jpg"),
     "format-suffix": ([*SAMPLE[:1], *SAMPLE[3:], "--format", "npy", "--out", "new.png"], "give a .npy for all images"),
     "animate-suffix": ([*SAMPLE, "--animate", "new.gif"], "--animate is new.gif; give a .webp"),
