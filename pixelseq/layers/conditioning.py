@@ -29,21 +29,36 @@ class Conditioning(nn.Module):
             for parameter in self.parameters():
                 parameter.zero_()
 
-    def forward(self, label: Tensor, vector: Tensor, vector_known: Tensor, order: Tensor) -> Tensor:
-        """Gives the features [B, 1, 1, F] of a condition, the same at every pixel.
+    def forward(
+        self, batch: int, label: Tensor | None, vector: Tensor | None, vector_known: Tensor | None, order: Tensor | None
+    ) -> Tensor:
+        """Gives the features [B, 1, 1, F] of a condition, the same at every pixel; an image's own in any batch.
 
         Args:
-            label: [B], int64, -1 where it is not told.
-            vector: [B, K].
-            vector_known: [B], bool.
-            order: [B], int64.
+            batch: B.
+            label: [B], int64, -1 where it is not told; None tells none.
+            vector: [B, K]; None tells none.
+            vector_known: [B], bool; None where all vectors that there are are told.
+            order: [B], int64; None for order 0.
         """
         parts = []
         if self.label is not None:
-            parts.append(self.label(torch.where(label < 0, self.label.num_embeddings - 1, label)))
-        if self.vector is not None and self.no_vector is not None:
-            told = self.vector(vector.to(self.no_vector.dtype))
-            parts.append(torch.where(vector_known[:, None], told, self.no_vector))
+            untold = self.label.num_embeddings - 1
+            told = self.label.weight.new_full((batch,), untold, dtype=torch.long) if label is None else label
+            parts.append(self.label(torch.where(told < 0, untold, told)))
+        if self.no_vector is not None:
+            parts.append(self._of_vectors(batch, vector, vector_known))
         if self.order is not None:
+            order = self.order.weight.new_zeros(batch, dtype=torch.long) if order is None else order
             parts.append(self.order(order))
         return torch.stack(parts).sum(0)[:, None, None]
+
+    def _of_vectors(self, batch: int, vector: Tensor | None, known: Tensor | None) -> Tensor:
+        assert self.vector is not None
+        assert self.no_vector is not None
+        if vector is None:
+            vector = self.no_vector.new_zeros(batch, self.vector.in_features)
+            known = torch.zeros(batch, dtype=torch.bool, device=vector.device)
+        # No matrix product, which may sum in another order in another batch.
+        told = (vector.to(self.no_vector.dtype)[:, None] * self.vector.weight).sum(-1) + self.vector.bias
+        return told if known is None else torch.where(known[:, None], told, self.no_vector)

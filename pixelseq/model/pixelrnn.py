@@ -26,7 +26,7 @@ from pixelseq.layers import (
 )
 from pixelseq.model import checkpoint
 from pixelseq.model.batch import Batch
-from pixelseq.model.condition import NO_LABEL, Condition
+from pixelseq.model.condition import Condition
 from pixelseq.model.config import ModelConfig
 from pixelseq.model.inputs import Integers, as_tensor, whole_number
 from pixelseq.model.orders import check_order, turn, turn_back
@@ -201,16 +201,9 @@ class PixelRNN(nn.Module):
         """Makes `condition_features` of a condition that has been checked, and of orders [B], one per image."""
         if self.conditioning is None:
             return None
-        if orders is None:
-            orders = torch.zeros(batch, dtype=torch.long)
-        label, vector, known = condition.label, condition.vector, condition.vector_known
-        if label is None:
-            label = torch.full((batch,), NO_LABEL)
-        if known is None:
-            known = torch.full((batch,), vector is not None)
-        if vector is None:
-            vector = torch.zeros(batch, self.config.vector_features)
-        features: Tensor = self.conditioning(*(part.to(self.device) for part in (label, vector, known, orders)))
+        told = condition.to(self.device)
+        orders = None if orders is None else orders.to(self.device)
+        features: Tensor = self.conditioning(batch, told.label, told.vector, told.vector_known, orders)
         return features
 
     def init_state(self, batch: int, width: int, condition: Condition | None = None, order: int = 0) -> State:

@@ -60,7 +60,8 @@ def with_labels(images: Images, class_names: tuple[str, ...], config: ModelConfi
     if images.labels is None:
         why = "the images have no labels"
     elif class_names != config.class_names:
-        why = f"the images are of classes {', '.join(class_names)}, the model knows {', '.join(config.class_names)}"
+        ours, theirs = (", ".join(names) or "no names" for names in (config.class_names, class_names))
+        why = f"the images are of classes {theirs}, the model knows {ours}"
     else:
         return dataclasses.replace(images, telling=Telling(labels=True)), None
     if not config.condition_dropout:

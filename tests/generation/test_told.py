@@ -26,6 +26,14 @@ MODELS: dict[str, dict[str, Any]] = {
     "tiles": {"classes": 2, "condition_dropout": 0.1, "kind": "categorical", "levels": 6},
 }
 
+CASES = {
+    f"{name}-{guidance}": (fields, guidance)
+    for name, fields in MODELS.items()
+    for guidance in (0, 1.5)
+    if "condition_dropout" in fields or not guidance
+}
+GUIDED_OR_NOT = pytest.mark.parametrize(("fields", "guidance"), CASES.values(), ids=CASES.keys())
+
 
 def told(model: PixelRNN, batch: int) -> Condition | None:
     """Unlike images, the last one not told."""
@@ -52,11 +60,8 @@ def walkers(
     ]
 
 
-@pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
-@pytest.mark.parametrize("guidance", [0, 1.5])
+@GUIDED_OR_NOT
 def test_the_other_walks_are_the_walk_by_steps(fields: dict[str, Any], guidance: float) -> None:
-    if guidance and not fields.get("condition_dropout"):
-        pytest.skip("there is nothing to guide by")
     N, H, W = 3, 4, 5
     model = small_model(2.0, **fields)
     C, V = model.config.pixel_format.channels, model.config.pixel_format.levels
@@ -79,11 +84,8 @@ def test_the_other_walks_are_the_walk_by_steps(fields: dict[str, Any], guidance:
                 torch.testing.assert_close(nats, found_nats, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
-@pytest.mark.parametrize("guidance", [0, 1.5])
+@GUIDED_OR_NOT
 def test_nats_of_known_values_are_those_under_the_condition(fields: dict[str, Any], guidance: float) -> None:
-    if guidance and not fields.get("condition_dropout"):
-        pytest.skip("there is nothing to guide by")
     N, H, W = 2, 3, 4
     model = small_model(2.0, **fields)
     C, order = model.config.pixel_format.channels, model.config.orders - 1

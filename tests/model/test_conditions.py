@@ -106,6 +106,19 @@ def test_rows_that_are_not_told_are_as_if_there_were_no_condition() -> None:
     torch.testing.assert_close(found[2:], model.nll(images[2:], Condition(torch.tensor([1]))))
 
 
+@pytest.mark.parametrize("length", [5, 64, 384])
+def test_what_an_image_is_told_is_the_same_in_any_batch_to_the_last_bit(length: int) -> None:
+    model = small_model(2.0, hidden=16, **(ALL | {"vector_features": length})).float()
+    told = Condition(label=torch.arange(33) % 3, vector=torch.randn(33, length))
+    with torch.no_grad():
+        whole = model.condition_features(33, told, 5)
+        assert whole is not None
+        for k in range(33):
+            alone = model.condition_features(1, told.select(torch.tensor([k])), 5)
+            assert alone is not None
+            assert torch.equal(alone[0], whole[k])
+
+
 def test_the_likelihood_of_one_order_is_its_nats() -> None:
     model = small_model(2.0)
     images = torch.randint(2, (4, 1, 3, 4))

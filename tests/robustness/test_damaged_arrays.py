@@ -65,7 +65,7 @@ def test_damaged_arrays_and_archives_are_refused_or_harmless(name: str, times: i
     path = tmp_path / name
     path.write_bytes(FILES[name])
     assert within_levels(load(DataOptions(str(path), crop="1x1")))
-    attack(path, 12 * times, lambda: load(DataOptions(str(path), crop="1x1")), within_levels)
+    attack(path, 24 * times, lambda: load(DataOptions(str(path), crop="1x1")), within_levels)
 
 
 @FEW_OR_MANY
@@ -73,4 +73,4 @@ def test_a_damaged_array_of_a_folder_is_refused_or_harmless(times: int, tmp_path
     for k, image in enumerate(LEVELS):
         (tmp_path / f"{k}.npy").write_bytes(npy(image))
     read = lambda: load(DataOptions(str(tmp_path), crop="1x1", skip_bad=True))  # noqa: E731
-    attack(tmp_path / "3.npy", 12 * times, read, within_levels)
+    attack(tmp_path / "3.npy", 24 * times, read, within_levels)

@@ -26,7 +26,7 @@ MAP = PixelFormat(levels=3, kind="categorical", legend="#-ö")
 @FEW_OR_MANY
 def test_damaged_maps_are_refused_or_harmless(times: int, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(MAPS, encoding="utf-8")
-    attack(tmp_path / "a.txt", 12 * times, lambda: load(DataOptions(str(tmp_path / "a.txt"))), within_levels)
+    attack(tmp_path / "a.txt", 24 * times, lambda: load(DataOptions(str(tmp_path / "a.txt"))), within_levels)
 
 
 @FEW_OR_MANY
@@ -41,7 +41,7 @@ def test_damaged_legends_are_refused_or_harmless(name: str, times: int, tmp_path
 
     assert read() == "#-ö"
     attack(
-        tmp_path / name, 30 * times, read, lambda found: 2 <= len(set(str(found))) == len(str(found)) or found == "none"
+        tmp_path / name, 60 * times, read, lambda found: 2 <= len(set(str(found))) == len(str(found)) or found == "none"
     )
 
 
@@ -49,7 +49,7 @@ def test_damaged_legends_are_refused_or_harmless(name: str, times: int, tmp_path
 def test_damaged_maps_and_masks_of_a_completion_are_refused_or_harmless(times: int, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(MAPS.replace("-", "?"), encoding="utf-8")
     read = lambda: [one.levels for one in read_partial_text(tmp_path / "a.txt", MAP, None)]  # noqa: E731
-    attack(tmp_path / "a.txt", 20 * times, read, lambda maps: all(int(one.max()) < 3 for one in maps))
+    attack(tmp_path / "a.txt", 40 * times, read, lambda maps: all(int(one.max()) < 3 for one in maps))
     (tmp_path / "mask.txt").write_text("#-?\n?##\n")
     read_mask = lambda: read_text_mask(tmp_path / "mask.txt").numpy()  # noqa: E731
-    attack(tmp_path / "mask.txt", 20 * times, read_mask, lambda mask: mask.dtype == np.bool_ and mask.ndim == 2)
+    attack(tmp_path / "mask.txt", 40 * times, read_mask, lambda mask: mask.dtype == np.bool_ and mask.ndim == 2)

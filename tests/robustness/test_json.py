@@ -129,4 +129,4 @@ def test_damaged_legends_are_refused_or_harmless(text: str, times: int, tmp_path
     folder.mkdir()
     (folder / "maps.txt").write_text("ab\nba\n\n" * 4)
     (folder / LEGEND).write_text(text)
-    attack(folder / LEGEND, 20 * times, lambda: load(str(folder)), lambda data: data.pixel_format.levels > 1)
+    attack(folder / LEGEND, 30 * times, lambda: load(str(folder)), lambda data: data.pixel_format.levels > 1)

@@ -79,7 +79,7 @@ def test_damaged_settings_are_refused(times: int, tmp_path: Path) -> None:
     write_settings(tmp_path, "digits", config)
     attack(
         tmp_path / "training.json",
-        80 * times,
+        160 * times,
         lambda: read_settings(tmp_path),
         lambda found: found == ("digits", config),
     )
@@ -88,7 +88,7 @@ def test_damaged_settings_are_refused(times: int, tmp_path: Path) -> None:
 @FEW_OR_MANY
 def test_a_damaged_result_is_refused(times: int, tmp_path: Path) -> None:
     write_result(tmp_path, RESULT)
-    attack(tmp_path / "result.json", 40 * times, lambda: read_result(tmp_path), lambda found: found == RESULT)
+    attack(tmp_path / "result.json", 80 * times, lambda: read_result(tmp_path), lambda found: found == RESULT)
 
 
 @FEW_OR_MANY
@@ -101,4 +101,4 @@ def test_damaged_metrics_are_refused_or_measurements(times: int, tmp_path: Path)
     whole = read_metrics(path)
 
     few = lambda found: sum(line not in whole for line in found) <= 2  # noqa: E731  # as many as damage touches
-    attack(path, 60 * times, lambda: read_metrics(path), few)
+    attack(path, 120 * times, lambda: read_metrics(path), few)
