@@ -35,6 +35,7 @@ def one_line_errors() -> Iterator[None]:
         with Interruptions():
             yield
     except Interrupted as end:
+        sys.unraisablehook = lambda _: None  # what the signal has found half built complains when it is dropped
         print(f"ended by {end.signal.name}", file=sys.stderr)
         raise SystemExit(128 + end.signal) from None
     except (ValueError, OSError, MemoryError, RuntimeError) as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +46,28 @@ def test_a_signal_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
     assert ended.value.code == 128 + signal.SIGTERM
     assert capsys.readouterr().err == "ended by SIGTERM\n"
+
+
+def test_what_a_signal_finds_half_built_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class HalfBuilt:
+        def __init__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        def __del__(self) -> None:
+            dropped.append(True)
+            raise AttributeError("position")
+
+    dropped: list[bool] = []
+    complaints: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    try:
+        with one_line_errors():
+            HalfBuilt()
+    except SystemExit:
+        pass
+    gc.collect()
+    assert dropped
+    assert not complaints
 
 
 def test_an_error_of_the_code_is_none_of_the_users() -> None:
