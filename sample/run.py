@@ -20,7 +20,7 @@ from reading --num.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -31,7 +31,7 @@ import tyro
 from torch import Tensor
 from tqdm import tqdm
 
-from pixelseq import Condition, ModelConfig, PixelFormat, PixelRNN, SamplingOptions, sample, stream
+from pixelseq import Condition, PixelFormat, PixelRNN, SamplingOptions, sample, stream
 from pixelseq.imaging.animation import check_frames, frames, save_animation
 from pixelseq.imaging.pictures import check_pictures, sample_sheet, save_levels, save_png, to_picture
 from pixelseq.imaging.png_stream import save_png_stream
@@ -39,6 +39,7 @@ from pixelseq.imaging.text import check_text, save_text, to_text
 from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
 from pixelseq.model.inputs import whole_number
+from pixelseq.model.told import condition_of
 from pixelseq.runtime.processes import LONGEST_WAIT, check_processes
 from pixelseq.runtime.scripts import check_out, one_line_errors, parse_flags, set_up_torch
 from pixelseq.runtime.signals import Signals
@@ -107,7 +108,7 @@ def run(arguments: Arguments) -> None:
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(device)
     height, width = size_of(model, arguments)
     num = arguments.num if arguments.num is not None else 1 if height > TALL else max(16, len(arguments.label))
-    label = labels_of(model.config, arguments.label, num)
+    told = condition_of(model.config, arguments.label, num)
     check_format(model.config.pixel_format, arguments.format, arguments.animate is not None)
     tiles = None if arguments.tileset is None else read_tileset(arguments.tileset, model.config.pixel_format)
     if arguments.animate is not None:
@@ -115,7 +116,7 @@ def run(arguments: Arguments) -> None:
 
     if num == 1 and out.suffix == ".png" and arguments.animate is None and arguments.order == 0:
         if process.is_main_process:
-            write_strip(model, height, width, label, arguments, out, tiles)
+            write_strip(model, height, width, told, arguments, out, tiles)
         return
     others = other_files(out, [f"{k:05}{suffix}" for k in range(num)])
     kept = []
@@ -129,7 +130,7 @@ def run(arguments: Arguments) -> None:
                 arguments.seed,
                 arguments.sampling,
                 progress=process.is_main_process,
-                condition=label and label.select(torch.tensor(part)),
+                condition=told and told.select(torch.tensor(part)),
                 order=arguments.order,
                 guidance=arguments.guidance,
                 first_index=part[0],
@@ -170,25 +171,6 @@ def size_of(model: PixelRNN, arguments: Arguments) -> tuple[int, int]:
     return height or usual_height, width or usual_width
 
 
-def labels_of(config: ModelConfig, asked: Sequence[str], num: int) -> Condition | None:
-    """Gives the labels of `num` images, of classes that are asked for by name or number.
-
-    Raises:
-        ValueError: the model does not know a class.
-    """
-    if not asked:
-        return None
-    if not config.classes:
-        raise ValueError("`label` is given, and the model knows no labels; train one with `condition` label")
-    names = {name: k for k, name in enumerate(config.class_names)}
-    numbers = {str(k): k for k in range(config.classes)}
-    known = numbers | names
-    if unknown := [name for name in asked if name not in known]:
-        choices = ", ".join(config.class_names or (f"0 to {config.classes - 1}",))
-        raise ValueError(f"`label` is {unknown[0]!r}; the model knows {choices}")
-    return Condition(label=torch.tensor([known[asked[k % len(asked)]] for k in range(num)]))
-
-
 def other_files(folder: Path, ours: list[str]) -> list[str]:
     """Gives the names of the files in a folder, if it is one, that are none of ours."""
     return sorted(path.name for path in folder.iterdir() if path.name not in ours) if folder.is_dir() else []
@@ -198,14 +180,14 @@ def write_strip(
     model: PixelRNN,
     height: int,
     width: int,
-    label: Condition | None,
+    told: Condition | None,
     arguments: Arguments,
     path: Path,
     tiles: Tileset | None,
 ) -> None:
     """Writes one image as it is drawn; if a signal ends it, the rows drawn by then are kept."""
     seed, options, guidance = arguments.seed, arguments.sampling, arguments.guidance
-    drawn = islice(stream(model, 1, width, seed, options, condition=label, guidance=guidance), height)
+    drawn = islice(stream(model, 1, width, seed, options, condition=told, guidance=guidance), height)
 
     def rows() -> Iterator[Tensor]:
         for row in tqdm(drawn, total=height, desc="sampling", unit="row"):
