@@ -19,7 +19,7 @@ import tyro
 from PIL import Image
 from torch import Tensor
 
-from pixelseq import PixelFormat, PixelRNN, SamplingOptions, complete
+from pixelseq import Condition, PixelFormat, PixelRNN, SamplingOptions, complete
 from pixelseq.data.files import files_below, is_picture, left_out
 from pixelseq.data.options import parse_range
 from pixelseq.data.texts import find_maps
@@ -29,7 +29,6 @@ from pixelseq.imaging.masks import (
     Mark,
     find_masks,
     grown,
-    known_after_unknown,
     known_columns,
     known_rows,
     mask_of_size,
@@ -45,6 +44,8 @@ from pixelseq.imaging.read import SUFFIXES
 from pixelseq.imaging.text import TEXT, check_text, save_text, to_text
 from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
+from pixelseq.model.orders import IN_WORDS, ORDERS, check_order, fitting_order, known_late
+from pixelseq.model.told import condition_of, label_numbers
 from pixelseq.runtime.scripts import as_flags, check_out, is_one_file, one_line_errors, parse_flags, set_up_torch
 
 AT_ONCE = 256
@@ -89,6 +90,12 @@ class Arguments:
     """Completion n of image b depends on the seed and b * num + n alone."""
     sampling: Annotated[SamplingOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=SamplingOptions)
     """How levels are drawn."""
+    label: tuple[str, ...] = ()
+    """Class of the images, by its name or number, for a net that was trained with --condition label; of several, one
+    for each image in turn."""
+    order: int | Literal["auto"] = "auto"
+    """Raster order that pixels are drawn in, for a net that was trained with --orders; by default for each image the
+    one in which the most known pixels come before the first unknown one."""
     format: Literal["png", "npy", "txt"] | None = None
     """Of the files in a folder: pictures, integer levels or text; by default what the images are, pictures or text."""
     range: str | None = None
@@ -137,7 +144,9 @@ def run(arguments: Arguments) -> None:
             pictures.append(read_partial(path, pixel_format, partial(known, path), made, arguments.max_pixels))
     if not is_one_file(arguments.out):
         check_names(pictures, arguments)
-    check_known(pictures, arguments)
+    check_known(pictures)
+    orders = choose_orders(pictures, model.config.orders, arguments)
+    told = tell(pictures, model, arguments)
     if model.trained_on is not None:
         sizes = {tuple(picture.known.shape): picture.path for picture in reversed(pictures)}
         for (height, width), path in reversed(sizes.items()):
@@ -146,8 +155,10 @@ def run(arguments: Arguments) -> None:
     if arguments.alpha and pixel_format.channels == 4:
         print("the model draws transparency, too: what is transparent on purpose is drawn anew; a --mask can spare it")
     completions = [
-        complete_in_parts(model, picture, arguments, first_index=k * arguments.num)
-        for k, picture in enumerate(pictures)
+        complete_in_parts(
+            model, picture, told and told.select(torch.tensor([k])), order, arguments, first_index=k * arguments.num
+        )
+        for k, (picture, order) in enumerate(zip(pictures, orders, strict=True))
     ]
     write(pictures, completions, arguments, pixel_format, tiles)
     print(f"wrote {arguments.num} completions of {len(pictures)} images to {arguments.out}")
@@ -162,8 +173,8 @@ def check_names(pictures: list[PartialPicture | PartialText], arguments: Argumen
         raise ValueError(f"completions are named after images, and these have one name: {', '.join(alike[:5])}")
 
 
-def check_known(pictures: list[PartialPicture | PartialText], arguments: Arguments) -> None:
-    """Says how pictures are read, and what their known pixels are good for.
+def check_known(pictures: list[PartialPicture | PartialText]) -> None:
+    """Says how pictures are read.
 
     Raises:
         ValueError: nothing of a picture is unknown.
@@ -173,24 +184,75 @@ def check_known(pictures: list[PartialPicture | PartialText], arguments: Argumen
             raise ValueError(f"{picture.path}: nothing of it is unknown, so there is nothing to draw")
         if not picture.known.any():
             print(f"nothing is known of {picture.path}: its completions are samples")
-    notes: dict[str, list[Path]] = {}
-    for picture in pictures:
-        if picture.note:
-            notes.setdefault(picture.note, []).append(picture.path)
-    for note, paths in notes.items():
-        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        print(f"{paths[0]}{more}: {as_flags(note)}")
-    late = sum(known_after_unknown(picture.known) for picture in pictures)
+    say([(picture.path, as_flags(picture.note)) for picture in pictures if picture.note])
+
+
+def say(notes: list[tuple[Path, str]]) -> None:
+    """Says each note once, with the first of the files that it is of."""
+    for note in dict.fromkeys(note for _, note in notes):
+        first, *others = [path for path, other in notes if other == note]
+        more = f" and {len(others)} more" if others else ""
+        print(f"{first}{more}: {note}")
+
+
+def choose_orders(pictures: list[PartialPicture | PartialText], orders: int, arguments: Arguments) -> list[int]:
+    """Chooses the order that each picture is completed in, and says which, and what known pixels it leaves unused.
+
+    Raises:
+        ValueError: the model, of so many orders, does not have the one that is asked for.
+    """
+    asked = arguments.order
+    if asked != "auto":
+        check_order(asked, orders)
+    masks = [picture.known for picture in pictures]
+    chosen = fitting(masks, orders) if asked == "auto" else [asked] * len(masks)
+    if orders > 1:
+        drawn = [f"drawn {IN_WORDS[order]} (order {order})" for order in chosen]
+        say([(picture.path, note) for picture, note in zip(pictures, drawn, strict=True)])
+    late = late_pixels(masks, chosen)
     if late and arguments.particles == 1:
-        known = sum(int(picture.known.sum()) for picture in pictures)
+        known = sum(int(mask.sum()) for mask in masks)
+        remedies = {"with --order auto": late_pixels(masks, fitting(masks, orders))} if asked != "auto" else {}
+        remedies |= {f"in a net of {n} orders": late_pixels(masks, fitting(masks, n)) for n in ORDERS if n > orders}
+        best = min(remedies, key=lambda name: remedies[name], default="")
+        more = ""
+        if best and (left := remedies[best]) < late:
+            more = f", and {best} they have" if left == 0 else f", and {best} all but {left} have"
         print(
-            f"{late} of {known} known pixels come after unknown ones in raster order and have no influence on those; "
-            "with --particles 16 they have"
+            f"{late} of {known} known pixels come after unknown ones in the order of drawing and have no influence on "
+            f"those; with --particles 16 they have{more}"
         )
+    return chosen
+
+
+def fitting(masks: list[Tensor], orders: int) -> list[int]:
+    """Chooses of so many orders the one for each mask [H, W]."""
+    return [int(fitting_order(mask, orders)) for mask in masks]
+
+
+def late_pixels(masks: list[Tensor], orders: list[int]) -> int:
+    """Counts the known pixels of masks [H, W] that come after unknown ones, each in an order of its own."""
+    return sum(int(known_late(mask, order)) for mask, order in zip(masks, orders, strict=True))
+
+
+def tell(pictures: list[PartialPicture | PartialText], model: PixelRNN, arguments: Arguments) -> Condition | None:
+    """Makes the condition of all pictures, which take turns in the labels.
+
+    Raises:
+        ValueError: the model does not know a label, or there are more of them than pictures.
+    """
+    if arguments.label and (count := len(label_numbers(model.config, arguments.label))) > len(pictures):
+        raise ValueError(f"`label` names {count} classes for {len(pictures)} images; name one, or one for each image")
+    return condition_of(model.config, arguments.label, len(pictures))
 
 
 def complete_in_parts(
-    model: PixelRNN, picture: PartialPicture | PartialText, arguments: Arguments, first_index: int
+    model: PixelRNN,
+    picture: PartialPicture | PartialText,
+    told: Condition | None,
+    order: int,
+    arguments: Arguments,
+    first_index: int,
 ) -> Tensor:
     """Draws the completions [num, C, H, W] of a picture, a part of them at a time."""
     at_once = max(1, AT_ONCE // max(1, arguments.particles))
@@ -204,6 +266,8 @@ def complete_in_parts(
             arguments.sampling,
             progress=True,
             particles=arguments.particles,
+            condition=told,
+            order=order,
             first_index=first_index + done,
         )[0].cpu()
         for done in range(0, max(1, arguments.num), at_once)

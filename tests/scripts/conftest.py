@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from running import in_process
 
@@ -68,4 +70,22 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for k, character in enumerate(LEGEND):
         save_png(Image.new("RGB", (3, 2), (40 * k, 0, 0)), folder / f"tileset/U+{ord(character):04X}.png")
     save_png(Image.new("RGB", (3, 2)), folder / "few_tiles/#.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of three classes and eight orders in runs/told, and one of neither in runs/plain."""
+    folder = tmp_path_factory.mktemp("told")
+    config = ModelConfig(PixelFormat(1, 4), hidden=4, blocks=("diagonal",), context_blocks=0, head_features=8)
+    knowing = replace(config, classes=3, class_names=("cat", "dog", "7"), orders=8, condition_dropout=0.1)
+    for name, one in (("plain", config), ("told", knowing)):
+        torch.manual_seed(0)
+        model = PixelRNN(one)
+        if model.conditioning is not None:  # an untrained one adds nothing
+            for parameter in model.conditioning.parameters():
+                torch.nn.init.normal_(parameter)
+        model.save_pretrained(folder / "runs" / name / "checkpoint")
+    for k in range(3):
+        save_png(Image.new("L", (6, 4), 85 * k), folder / f"pictures/{k}.png")
     return folder

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from running import Outcome, in_process
 
-from pixelseq import ModelConfig, PixelFormat, PixelRNN
+from pixelseq import Condition, ModelConfig, PixelFormat, PixelRNN
+from pixelseq import complete as complete_in_library
 from pixelseq.imaging.pictures import read_image, save_png, to_picture
 
 TILES = PixelFormat(1, 6, "categorical")
@@ -202,12 +203,89 @@ def test_a_mask_may_say_what_is_unknown_otherwise_and_be_grown(trained: Path, ma
 
 def test_known_pixels_without_influence_are_counted(trained: Path, marked: Path) -> None:
     line = (
-        "64 of 64 known pixels come after unknown ones in raster order and have no influence on those; "
-        "with --particles 16 they have"
+        "64 of 64 known pixels come after unknown ones in the order of drawing and have no influence on those; "
+        "with --particles 16 they have, and in a net of 2 orders they have"
     )
     assert line in complete(trained, marked, "--mask", "masks/0.png").stdout.splitlines()
     assert "--particles" not in complete(trained, marked, "--mask", "masks/0.png", "--particles", 2).stdout
     assert "--particles" not in complete(trained, marked, "--known-rows", 4).stdout
+
+
+def complete_told(told: Path, *flags: object, model: str = "told", images: str = "pictures") -> Outcome:
+    arguments = ["--checkpoint", told / "runs" / model, "--image", images, "--num", 2, "--out", "done"]
+    done = in_process(told, "sample/complete.py", *arguments, *flags)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def drawn(told: Path, *names: str) -> torch.Tensor:
+    return torch.stack([read_image(told / f"done/{name}.png", PixelFormat(levels=4)) for name in names]).long()
+
+
+@pytest.mark.parametrize(
+    ("known", "order", "words"),
+    [
+        (["--box", "0,0,2,6"], 1, "from below"),
+        (["--box", "0,0,4,3"], 6, "from the right, column by column"),
+        (["--known-cols", "3"], 4, "from the left, column by column"),
+        (["--known-rows", "2"], 0, "from above"),
+    ],
+)
+def test_a_half_is_drawn_in_its_own_order(told: Path, known: list[str], order: int, words: str) -> None:
+    done = complete_told(told, *known)
+    assert done.stdout.splitlines()[0] == f"pictures/0.png and 2 more: drawn {words} (order {order})"
+    assert "no influence" not in done.stdout
+    found = drawn(told, *(f"{k}-{n}" for k in range(3) for n in range(2)))
+    model = PixelRNN.from_pretrained(told / "runs/told")
+    images = torch.arange(3)[:, None, None, None].expand(3, 1, 4, 6)
+    mask = torch.ones(4, 6).bool()
+    match known:
+        case ["--box", box]:
+            y, x, h, w = map(int, box.split(","))
+            mask[y : y + h, x : x + w] = False
+        case ["--known-cols", _]:
+            mask[:, 3:] = False
+        case _:
+            mask[2:] = False
+    assert torch.equal(found, complete_in_library(model, images, mask, num=2, order=order).flatten(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("model", "flags", "expected"),
+    [
+        ("told", ["--box", "0,0,2,6"], None),
+        ("told", ["--box", "0,0,2,6", "--order", 0], "12 of 12 {}, and with --order auto they have"),
+        ("told", ["--box", "0,0,2,6", "--order", 0, "--particles", 2], None),
+        ("plain", ["--box", "0,0,2,6"], "12 of 12 {}, and in a net of 2 orders they have"),
+        ("plain", ["--box", "0,0,4,3"], "12 of 12 {}, and in a net of 8 orders they have"),
+        ("plain", ["--box", "1,0,3,5"], "3 of 9 {}, and in a net of 4 orders all but 2 have"),
+        ("told", ["--box", "1,0,3,5"], "2 of 9 {}"),
+        ("plain", ["--box", "3,0,1,6"], None),
+    ],
+)
+def test_what_would_use_known_pixels_is_said(told: Path, model: str, flags: list[object], expected: str | None) -> None:
+    late = (
+        "known pixels come after unknown ones in the order of drawing and have no influence on those; with "
+        "--particles 16 they have"
+    )
+    done = complete_told(told, *flags, model=model, images="pictures/0.png")
+    found = [line for line in done.stdout.splitlines() if "no influence" in line]
+    assert found == ([] if expected is None else [expected.format(late)])
+    assert ("(order" in done.stdout) == (model == "told")
+
+
+def test_labels_of_completions(told: Path) -> None:
+    model, none = PixelRNN.from_pretrained(told / "runs/told"), torch.zeros(4, 6).bool()
+    for flags, labels in [
+        (["--label", "dog"], [1, 1, 1]),
+        (["--label", "2", "cat"], [2, 0, 2]),
+        (["--label", "all"], [0, 1, 2]),
+        ([], [-1, -1, -1]),
+    ]:
+        complete_told(told, "--known-rows", 0, *flags)
+        found = drawn(told, *(f"{k}-{n}" for k in range(3) for n in range(2)))
+        images, condition = torch.zeros(3, 1, 4, 6).long(), Condition(label=torch.tensor(labels))
+        assert torch.equal(found, complete_in_library(model, images, none, 2, condition=condition).flatten(0, 1))
 
 
 def test_an_rgba_model_draws_transparency(tmp_path: Path) -> None:
