@@ -23,12 +23,12 @@ from pixelseq import Condition, PixelFormat, PixelRNN, SamplingOptions, complete
 from pixelseq.data.files import files_below, is_picture, left_out
 from pixelseq.data.options import parse_range
 from pixelseq.data.texts import find_maps
+from pixelseq.imaging.extension import Extension
 from pixelseq.imaging.limits import MAX_PIXELS
 from pixelseq.imaging.masks import (
     RULES,
     Mark,
     find_masks,
-    grown,
     known_columns,
     known_rows,
     mask_of_size,
@@ -58,7 +58,7 @@ Known = Callable[[Path, Image.Image], Tensor]
 @dataclass(frozen=True)
 class Arguments:
     """Completes partial images with a trained model. One of --known-rows, --known-cols, --box, --mask and --alpha says
-    what is known; in text maps, without any, ? marks what is not."""
+    what is known, or --extend that something is drawn around it; in text maps, without any, ? marks what is not."""
 
     image: tuple[Path, ...]
     """Pictures of any kind, text maps in the characters of its legend, or folders of them; unknown
@@ -78,6 +78,9 @@ class Arguments:
     (transparent), not transparent (opaque) or not gray (coloured)."""
     alpha: bool = False
     """What is not opaque in a picture is drawn, the rest is known."""
+    extend: str | None = None
+    """top=8,left=8: draws so many pixels beyond these borders, also bottom and right. Alone it says that all of an
+    image is known; together with what says otherwise, that is of the image within its borders."""
     grow: int = 0
     """What is drawn reaches so many pixels farther: the soft edges of what was erased are drawn, too."""
     num: int = 8
@@ -122,7 +125,8 @@ def run(arguments: Arguments) -> None:
     if arguments.max_pixels < 1:
         raise ValueError(f"`max_pixels` is {arguments.max_pixels}; it must be at least 1")
     paths = pictures_of(arguments)
-    known = known_part(arguments, paths)
+    extension = Extension() if arguments.extend is None else Extension.parse(arguments.extend)
+    known = known_part(arguments, paths, extension)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(set_up_torch())
     pixel_format = model.config.pixel_format
     made = model.trained_on.preprocessing if model.trained_on else Preprocessing()
@@ -131,17 +135,7 @@ def run(arguments: Arguments) -> None:
     if TEXT in (f".{arguments.format}", arguments.out.suffix):
         check_text(pixel_format)
     tiles = None if arguments.tileset is None else read_tileset(arguments.tileset, pixel_format)
-    pictures: list[PartialPicture | PartialText] = []
-    for path in paths:
-        if known is None:
-            maps = read_partial_text(path, pixel_format, None)
-            pictures += [replace(one, known=grown(one.known, arguments.grow)) for one in maps]
-        elif path.suffix.lower() == TEXT:
-            if arguments.alpha:
-                raise ValueError(f"`alpha` is for pictures; {path} is text")
-            pictures += read_partial_text(path, pixel_format, partial(known, path))
-        else:
-            pictures.append(read_partial(path, pixel_format, partial(known, path), made, arguments.max_pixels))
+    pictures = read_pictures(paths, known, extension, pixel_format, made, arguments)
     if not is_one_file(arguments.out):
         check_names(pictures, arguments)
     check_known(pictures)
@@ -162,6 +156,43 @@ def run(arguments: Arguments) -> None:
     ]
     write(pictures, completions, arguments, pixel_format, tiles)
     print(f"wrote {arguments.num} completions of {len(pictures)} images to {arguments.out}")
+
+
+def read_pictures(
+    paths: list[Path],
+    known: Known | None,
+    extension: Extension,
+    pixel_format: PixelFormat,
+    made: Preprocessing,
+    arguments: Arguments,
+) -> list[PartialPicture | PartialText]:
+    """Reads pictures and text maps, of which parts are known, and extends them.
+
+    Args:
+        paths: their files.
+        known: says what is known of each; None where text says it.
+        extension: what is to be drawn beyond their borders.
+        pixel_format: the format of what the model draws.
+        made: what training made of pictures.
+        arguments: what is asked.
+    """
+    pictures: list[PartialPicture | PartialText] = []
+    for path in paths:
+        if known is None:
+            maps = read_partial_text(path, pixel_format, None, unmarked=arguments.extend is not None)
+            pictures += [replace(one, known=extension.grown(one.known, arguments.grow)) for one in maps]
+        elif path.suffix.lower() == TEXT:
+            if arguments.alpha:
+                raise ValueError(f"`alpha` is for pictures; {path} is text")
+            pictures += read_partial_text(path, pixel_format, partial(known, path))
+        else:
+            pictures.append(read_partial(path, pixel_format, partial(known, path), made, arguments.max_pixels))
+    if arguments.extend is None:
+        return pictures
+    if made.resize is not None:
+        height, width = made.resize
+        print(f"pictures are extended by pixels of the size that they are resized to, {height}x{width}")
+    return [picture.extended(extension, arguments.max_pixels) for picture in pictures]
 
 
 def check_names(pictures: list[PartialPicture | PartialText], arguments: Arguments) -> None:
@@ -348,7 +379,7 @@ def files_in(folder: Path) -> list[Path]:
     return maps or pictures
 
 
-def known_part(arguments: Arguments, paths: list[Path]) -> Known | None:
+def known_part(arguments: Arguments, paths: list[Path], extension: Extension) -> Known | None:
     """Makes of the flags a function that gives a picture's mask [H, W] of what is known; None where text says it."""
     ways: dict[str, Known] = {}
     if (rows := arguments.known_rows) is not None:
@@ -366,12 +397,14 @@ def known_part(arguments: Arguments, paths: list[Path]) -> Known | None:
         ways["`alpha`"] = lambda _, picture: opaque(picture)
     if not ways and all(path.suffix.lower() == TEXT for path in paths):
         return None
+    if not ways and arguments.extend is not None:
+        ways["`extend`"] = lambda _, picture: known_rows(picture.height, picture.height, picture.width)
     if len(ways) != 1:
         found = " and ".join(ways) or "nothing"
-        expected = "`known_rows`, `known_cols`, `box`, `mask`, `alpha`"
+        expected = "`known_rows`, `known_cols`, `box`, `mask`, `alpha`, `extend`"
         raise ValueError(f"say what is known: one of {expected}, not {found}")
     (way,) = ways.values()
-    return lambda path, picture: grown(way(path, picture), arguments.grow)
+    return lambda path, picture: extension.grown(way(path, picture), arguments.grow)
 
 
 def read_masks(mask: Path, mark: Mark | None, paths: list[Path], max_pixels: int) -> dict[Path, Tensor]:

@@ -13,6 +13,8 @@ from running import Outcome, in_process
 from pixelseq import Condition, ModelConfig, PixelFormat, PixelRNN
 from pixelseq import complete as complete_in_library
 from pixelseq.imaging.pictures import read_image, save_png, to_picture
+from pixelseq.imaging.preprocessing import Preprocessing
+from pixelseq.model.trained_on import TrainedOn
 
 TILES = PixelFormat(1, 6, "categorical")
 
@@ -286,6 +288,73 @@ def test_labels_of_completions(told: Path) -> None:
         found = drawn(told, *(f"{k}-{n}" for k in range(3) for n in range(2)))
         images, condition = torch.zeros(3, 1, 4, 6).long(), Condition(label=torch.tensor(labels))
         assert torch.equal(found, complete_in_library(model, images, none, 2, condition=condition).flatten(0, 1))
+
+
+def own_values(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.array(picture)
+
+
+def test_what_is_beyond_a_border_is_drawn(told: Path) -> None:
+    done = complete_told(told, "--extend", "top=3,left=2", "--particles", 3)
+    assert (
+        done.stdout.splitlines()[0] == "pictures/0.png and 2 more: drawn from below, each row from the right (order 3)"
+    )
+    model = PixelRNN.from_pretrained(told / "runs/told")
+    known = torch.zeros(7, 8).bool()
+    known[3:, 2:] = True
+    for k in range(3):
+        own = own_values(told / f"pictures/{k}.png")
+        for n in range(2):
+            filled = own_values(told / f"done/{k}-{n}.png")
+            assert filled.shape == (7, 8)
+            assert np.array_equal(filled[3:, 2:], own)
+    images = torch.arange(3)[:, None, None, None].expand(3, 1, 7, 8)
+    found = drawn(told, *(f"{k}-{n}" for k in range(3) for n in range(2)))
+    assert torch.equal(found, complete_in_library(model, images, known, num=2, particles=3).flatten(0, 1))
+    with Image.open(told / "done/sheet.png") as sheet:
+        assert sheet.width > sheet.height
+
+    done = complete_told(told, "--extend", "bottom=4")
+    assert "drawn from above (order 0)" in done.stdout
+    assert "no influence" not in done.stdout
+
+
+def test_a_mask_is_of_what_is_within_the_borders(told: Path) -> None:
+    done = complete_told(told, "--extend", "right=2", "--known-cols", 5, "--order", 0, images="pictures/2.png")
+    assert "15 of 20 known pixels come after unknown ones" in done.stdout
+    filled = own_values(told / "done/2-0.png")
+    assert filled.shape == (4, 8)
+    assert (filled[:, :5] == 170).all()
+    assert (filled[:, 5:] != 170).any()
+    done = complete_told(told, "--extend", "right=2", "--grow", 2, "--order", 0, images="pictures/2.png")
+    assert "12 of 16 known pixels come after unknown ones" in done.stdout
+
+
+def test_maps_are_extended(tiles: Path) -> None:
+    (tiles / "wide").mkdir()
+    (tiles / "wide/a.txt").write_text("#-#\n-#-\n")
+    (tiles / "wide/b.txt").write_text("#?#\n-#-\n")
+    arguments = ["sample/complete.py", "--image", "wide", "--num", 1, "--extend", "left=2,bottom=1"]
+    done = in_process(tiles, *arguments, "--out", "wider")
+    assert done.returncode == 0, done.stderr
+    for name, known in (("a", "#-#"), ("b", "#")):
+        lines = (tiles / f"wider/{name}-0.txt").read_text().splitlines()
+        assert [len(line) for line in lines] == [5, 5, 5]
+        assert lines[0][2:].startswith(known)
+        assert lines[1][2:] == "-#-"
+
+
+def test_resized_pictures_are_extended_by_pixels_of_their_new_size(told: Path, tmp_path: Path) -> None:
+    model = PixelRNN.from_pretrained(told / "runs/told")
+    model.trained_on = TrainedOn("pictures", (4, 6), (4, 6), (4, 6), Preprocessing(resize=(4, 6)))
+    model.save_pretrained(tmp_path / "resizing")
+    save_png(Image.new("L", (18, 12)), tmp_path / "a.png")
+    arguments = ["--checkpoint", tmp_path / "resizing", "--image", tmp_path / "a.png", "--num", 1]
+    done = in_process(tmp_path, "sample/complete.py", *arguments, "--extend", "top=2", "--out", "done")
+    assert done.returncode == 0, done.stderr
+    assert "pictures are extended by pixels of the size that they are resized to, 4x6" in done.stdout.splitlines()
+    assert own_values(tmp_path / "done/a-0.png").shape == (6, 6)
 
 
 def test_an_rgba_model_draws_transparency(tmp_path: Path) -> None:

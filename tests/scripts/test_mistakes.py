@@ -136,6 +136,13 @@ MISTAKES_OF_TELLING = {
     ),
     "order-beyond": ([*TOLD, "--order", "8"], "--order is 8; the model knows orders 0 to 7"),
     "order-below": ([*TOLD, "--order", "-1"], "--order is -1; the model knows orders 0 to 7"),
+    "extend-text": ([*TOLD, "--extend", "above=3"], "--extend is 'above=3'; expected sides and pixels such as top=8"),
+    "extend-nothing": ([*TOLD, "--extend", "top=0"], "--extend is 'top=0'; expected sides and pixels such as top=8"),
+    "extend-negative": ([*TOLD, "--extend", "top=-4"], "--extend is 'top=-4'; expected sides and pixels such as"),
+    "extend-huge": (
+        [*TOLD, "--extend", f"left={10**12}"],
+        "pictures/0.png: --extend makes 4x1000000000006 pixels (rows x columns) of 4x6; --max-pixels allows 178956970",
+    ),
     "order-of-one": ([*PLAIN, "--order", "1"], "--order is 1; the model has learned order 0 alone"),
 }
 
