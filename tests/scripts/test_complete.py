@@ -279,8 +279,8 @@ def test_what_would_use_known_pixels_is_said(told: Path, model: str, flags: list
 def test_labels_of_completions(told: Path) -> None:
     model, none = PixelRNN.from_pretrained(told / "runs/told"), torch.zeros(4, 6).bool()
     for flags, labels in [
-        (["--label", "dog"], [1, 1, 1]),
-        (["--label", "2", "cat"], [2, 0, 2]),
+        (["--label", "dog"], [2, 2, 2]),
+        (["--label", "1", "7"], [1, 0, 1]),
         (["--label", "all"], [0, 1, 2]),
         ([], [-1, -1, -1]),
     ]:

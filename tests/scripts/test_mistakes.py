@@ -126,9 +126,10 @@ MISTAKES = {
 COMPLETE_TOLD = ["sample/complete.py", "--out", "new", "--known-rows", "2", "--image", "pictures"]
 TOLD = [*COMPLETE_TOLD, "--checkpoint", "runs/told"]
 PLAIN = [*COMPLETE_TOLD, "--checkpoint", "runs/plain"]
+CLASSIFY = ["train/evaluate.py", "--checkpoint", "runs/told", "--per-image", "new.csv", "--classify"]
 MISTAKES_OF_TELLING = {
-    "label-out-of-range": ([*TOLD, "--label", "3"], "--label is '3'; the model knows cat, dog, 7"),
-    "label-unknown": ([*TOLD, "--label", "dog", "cow"], "--label is 'cow'; the model knows cat, dog, 7"),
+    "label-out-of-range": ([*TOLD, "--label", "3"], "--label is '3'; the model knows 7, cat, dog"),
+    "label-unknown": ([*TOLD, "--label", "dog", "cow"], "--label is 'cow'; the model knows 7, cat, dog"),
     "label-for-none": ([*PLAIN, "--label", "dog"], "--label is given, and the model knows no labels"),
     "labels-too-many": (
         [*TOLD, "--label", *4 * ["dog"]],
@@ -142,6 +143,22 @@ MISTAKES_OF_TELLING = {
     "extend-huge": (
         [*TOLD, "--extend", f"left={10**12}"],
         "pictures/0.png: --extend makes 4x1000000000006 pixels (rows x columns) of 4x6; --max-pixels allows 178956970",
+    ),
+    "classify-without-classes": (
+        ["train/evaluate.py", "--checkpoint", "runs/plain", "--data", "animals", "--classify", "uniform"],
+        "--classify is uniform, and the model knows no labels; train one with --condition label",
+    ),
+    "classify-without-labels": (
+        [*CLASSIFY, "uniform", "--data", "pictures"],
+        "--classify needs labels, and the images have none",
+    ),
+    "classify-other-classes": (
+        [*CLASSIFY, "uniform", "--data", "others"],
+        "--classify needs the labels of the model, and others is scored without labels: the images are of classes a 7",
+    ),
+    "classify-nothing-to-count": (
+        [*CLASSIFY, "counted", "--data", "untrained"],
+        "--classify is counted, and there are no training images whose labels to count; take uniform",
     ),
     "order-of-one": ([*PLAIN, "--order", "1"], "--order is 1; the model has learned order 0 alone"),
 }
