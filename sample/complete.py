@@ -96,6 +96,9 @@ class Arguments:
     label: tuple[str, ...] = ()
     """Class of the images, by its name or number, for a net that was trained with --condition label; of several, one
     for each image in turn."""
+    prompt: tuple[str, ...] = ()
+    """Sentence that says what the images show, for a net that was trained with --condition text; of several, one for
+    each image in turn."""
     order: int | Literal["auto"] = "auto"
     """Raster order that pixels are drawn in, for a net that was trained with --orders; by default for each image the
     one in which the most known pixels come before the first unknown one."""
@@ -267,14 +270,20 @@ def late_pixels(masks: list[Tensor], orders: list[int]) -> int:
 
 
 def tell(pictures: list[PartialPicture | PartialText], model: PixelRNN, arguments: Arguments) -> Condition | None:
-    """Makes the condition of all pictures, which take turns in the labels.
+    """Makes the condition of all pictures, which take turns in the labels and in the texts.
 
     Raises:
-        ValueError: the model does not know a label, or there are more of them than pictures.
+        ValueError: the model cannot be told them, or there are more of them than pictures.
     """
-    if arguments.label and (count := len(label_numbers(model.config, arguments.label))) > len(pictures):
-        raise ValueError(f"`label` names {count} classes for {len(pictures)} images; name one, or one for each image")
-    return condition_of(model.config, arguments.label, len(pictures))
+    labels = label_numbers(model.config, arguments.label) if arguments.label else []
+    for flag, kind, count in (("label", "classes", len(labels)), ("prompt", "texts", len(arguments.prompt))):
+        if count > len(pictures):
+            raise ValueError(
+                f"`{flag}` gives {count} {kind} for {len(pictures)} images; give one, or one for each image"
+            )
+    told = condition_of(model.config, arguments.label, len(pictures), arguments.prompt)
+    (told or Condition()).check(model.config)
+    return told
 
 
 def complete_in_parts(

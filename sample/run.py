@@ -20,7 +20,7 @@ from reading --num.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -31,7 +31,7 @@ import tyro
 from torch import Tensor
 from tqdm import tqdm
 
-from pixelseq import Condition, PixelFormat, PixelRNN, SamplingOptions, sample, stream
+from pixelseq import Condition, ModelConfig, PixelFormat, PixelRNN, SamplingOptions, sample, stream
 from pixelseq.imaging.animation import check_frames, frames, save_animation
 from pixelseq.imaging.pictures import check_pictures, sample_sheet, save_levels, save_png, to_picture
 from pixelseq.imaging.png_stream import save_png_stream
@@ -39,13 +39,15 @@ from pixelseq.imaging.text import check_text, save_text, to_text
 from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
 from pixelseq.model.inputs import whole_number
-from pixelseq.model.told import condition_of
+from pixelseq.model.told import condition_of, label_numbers
 from pixelseq.runtime.processes import LONGEST_WAIT, check_processes
 from pixelseq.runtime.scripts import check_out, one_line_errors, parse_flags, set_up_torch
 from pixelseq.runtime.signals import Signals
 
 BATCH = 256
 SHEET_COLUMNS = 16
+PER_NAME = 8
+"""The images of each class or text by default, where several are named."""
 TALL = 4096
 """The most rows of which 16 images are drawn by default; of taller images, one is."""
 
@@ -59,7 +61,8 @@ class Arguments:
     width: int | None = None
     """Columns of each image; those of a usual training image where none are given."""
     num: int | None = None
-    """Number of images, sampled 256 at a time; 16 where none is given, 1 where they have more than 4096 rows."""
+    """Number of images, sampled 256 at a time; by default 16, or 8 of each of several classes or texts, and 1 where
+    they have more than 4096 rows."""
     checkpoint: str | None = None
     """A run's folder, a checkpoint folder or a model id on the hub; the newest run where none is given."""
     seed: int = 0
@@ -68,9 +71,12 @@ class Arguments:
     """How levels are drawn."""
     label: tuple[str, ...] = ()
     """Class of the images, by its name or number, for a net that was trained with --condition label; of several, each
-    in turn."""
+    in turn; all for every class. A sheet has a row for each."""
+    prompt: tuple[str, ...] = ()
+    """Sentence that says what the images show, for a net that was trained with --condition text; of several, each in
+    turn."""
     guidance: float = 0.0
-    """Above 0, images are drawn as if their label were told more strongly."""
+    """Above 0, images are drawn as if what they are told were told more strongly."""
     order: int = 0
     """Raster order that pixels are drawn in, for a net that was trained with --orders."""
     format: Literal["png", "npy", "txt"] = "png"
@@ -107,8 +113,9 @@ def run(arguments: Arguments) -> None:
     device = set_up_torch(alone=process.num_processes == 1)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(device)
     height, width = size_of(model, arguments)
-    num = arguments.num if arguments.num is not None else 1 if height > TALL else max(16, len(arguments.label))
-    told = condition_of(model.config, arguments.label, num)
+    asked = names_of(model.config, arguments)
+    num = arguments.num if arguments.num is not None else 1 if height > TALL else PER_NAME * len(asked) or 16
+    told = condition_of(model.config, arguments.label, num, arguments.prompt)
     check_format(model.config.pixel_format, arguments.format, arguments.animate is not None)
     tiles = None if arguments.tileset is None else read_tileset(arguments.tileset, model.config.pixel_format)
     if arguments.animate is not None:
@@ -143,7 +150,7 @@ def run(arguments: Arguments) -> None:
     kept = gather_object(kept)  # in the order of processes, which is that of images
     if process.is_main_process:
         if out.suffix == suffix:
-            write_all(torch.cat(kept), model.config.pixel_format, out, tiles)
+            write_all(torch.cat(kept), model.config.pixel_format, out, tiles, asked)
         print(f"wrote {num} images to {out}")
         if others:
             files = "1 other file" if len(others) == 1 else f"{len(others)} other files"
@@ -169,6 +176,23 @@ def size_of(model: PixelRNN, arguments: Arguments) -> tuple[int, int]:
         raise ValueError("the model does not say which size it was trained on; give `height` and `width`")
     usual_height, usual_width = model.trained_on.size
     return height or usual_height, width or usual_width
+
+
+def names_of(config: ModelConfig, arguments: Arguments) -> list[str]:
+    """Gives the names of what the images take turns to show, where that is several things.
+
+    Raises:
+        ValueError: labels and prompts cannot take turns together.
+    """
+    labels, prompts = arguments.label, list(arguments.prompt)
+    numbers = label_numbers(config, labels) if labels else []
+    names = [config.class_names[k] if config.class_names else str(k) for k in numbers]
+    if len(names) > 1 and len(prompts) > 1 and len(names) != len(prompts):
+        raise ValueError(
+            f"`label` names {len(names)} classes and `prompt` {len(prompts)} texts; give as many of each, or one"
+        )
+    names = prompts if len(prompts) > len(names) else names
+    return names if len(names) > 1 else []
 
 
 def other_files(folder: Path, ours: list[str]) -> list[str]:
@@ -222,13 +246,15 @@ def check_format(pixel_format: PixelFormat, name: str, animated: bool) -> None:
         check_text(pixel_format)
 
 
-def write_all(images: Tensor, pixel_format: PixelFormat, path: Path, tiles: Tileset | None) -> None:
-    """Writes images [N, C, H, W] to one file of the format that its suffix names."""
+def write_all(
+    images: Tensor, pixel_format: PixelFormat, path: Path, tiles: Tileset | None, names: Sequence[str]
+) -> None:
+    """Writes images [N, C, H, W], which take turns to show what is named, to one file of the format of its suffix."""
     match path.suffix:
         case ".png" if len(images) == 1:
             write_one(images[0], pixel_format, path, tiles)
         case ".png":
-            save_png(sample_sheet(images, pixel_format, SHEET_COLUMNS, tiles), path)
+            save_png(sample_sheet(images, pixel_format, SHEET_COLUMNS, tiles, names), path)
         case ".npy":
             save_levels(images, pixel_format, path)
         case ".txt":

@@ -36,7 +36,7 @@ from pixelseq.runtime.processes import join_processes
 from pixelseq.runtime.scripts import as_flags, check_out, one_line_errors, parse_flags
 from pixelseq.training.arguments import gives
 from pixelseq.training.classification import classify, confusion_table, prior_of_labels
-from pixelseq.training.conditions import with_labels
+from pixelseq.training.conditions import told_as_learned
 from pixelseq.training.gradients import nats_shared
 from pixelseq.training.settings import read_settings
 
@@ -213,7 +213,7 @@ def tell_labels(
     parts: Mapping[str, Images], class_names: tuple[str, ...], model: PixelRNN
 ) -> tuple[dict[str, Images], list[str]]:
     """Has images tell their labels to a model that knows them; says in one line where that cannot be."""
-    told = {split: with_labels(images, class_names, model.config) for split, images in parts.items()}
+    told = {split: told_as_learned(images, class_names, model.config) for split, images in parts.items()}
     notes = dict.fromkeys(note for _, note in told.values() if note is not None)
     return {split: images for split, (images, _) in told.items()}, list(notes)
 

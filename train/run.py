@@ -35,7 +35,7 @@ from pixelseq.runtime.signals import Signals, end_with_launcher
 from pixelseq.training.arguments import configure, parse_arguments
 from pixelseq.training.conditions import conditional
 from pixelseq.training.config import TrainConfig
-from pixelseq.training.gradients import backward, evaluate_shared
+from pixelseq.training.gradients import ImageNats, backward, evaluate_shared
 from pixelseq.training.limits import expected_steps, learning_rate, limit_reached, plan, plan_note
 from pixelseq.training.memory import check_memory
 from pixelseq.training.metrics import CURVE, METRICS, Metrics, draw_curve, progress_bar, read_metrics, track_pictures
@@ -129,8 +129,9 @@ def run(preset: str, asked: TrainConfig, folder: Path) -> None:
         remove_leftovers(folder)
         remove_leftovers(folder / STATES)
     accelerator.wait_for_everyone()  # so that all see the same states
-    optimizer = build_optimizer(config.optimizer, model.parameters(), config.learning_rate, config.weight_decay)
-    state = RunState(accelerator, model, optimizer, config.ema_decay, config.compile)
+    loss = ImageNats(model, config.shift)
+    optimizer = build_optimizer(config.optimizer, loss.parameters(), config.learning_rate, config.weight_decay)
+    state = RunState(accelerator, loss, optimizer, config.ema_decay, config.compile)
     state.resume(folder / STATES, data)
     if main_process:
         read_metrics(folder / METRICS)  # which may be damaged

@@ -24,7 +24,9 @@ def batches_by_width(images: Sequence[Tensor]) -> list[Batch]:
     Args:
         images: levels, each [C, H, W], with one C for all.
     """
-    condition, orders = (images.condition, images.orders) if isinstance(images, Images) else (None, None)
+    condition, orders, moves = None, None, None
+    if isinstance(images, Images):
+        condition, orders, moves = images.condition, images.orders, images.moves
     if isinstance(images, Images) and (stacked := images.stacked()) is not None:
         heights = torch.full((len(images),), stacked.shape[2])
         return [Batch(stacked, heights, condition or Condition())] if len(images) else []
@@ -37,6 +39,7 @@ def batches_by_width(images: Sequence[Tensor]) -> list[Batch]:
             [levels[k] for k in group],
             None if condition is None else condition.select(torch.tensor(group)),
             None if orders is None else torch.from_numpy(orders[group]),
+            None if moves is None else torch.from_numpy(moves[group]),
         )
         for group in groups.values()
     ]

@@ -17,12 +17,13 @@ import numpy as np
 from tqdm import tqdm
 
 from pixelseq.data.archives import Member
-from pixelseq.data.array_files import GridFile
+from pixelseq.data.array_files import GridFile, named
 from pixelseq.data.cached import (
     LABELS,
     NAMES,
     PIXELS,
     SIZES,
+    VECTORS,
     Facts,
     check_files,
     read_facts,
@@ -36,13 +37,14 @@ from pixelseq.data.rows import Row, Table, joined
 from pixelseq.data.sources import Source
 from pixelseq.data.splits import named_splits, split_notes
 from pixelseq.data.store import Store
+from pixelseq.data.telling import ToVectors, check_told, vectors_of
 from pixelseq.data.texts import with_legend
 from pixelseq.imaging.depth import TOP
 from pixelseq.imaging.read import as_levels, decode_grid
 from pixelseq.imaging.text import TextMap
 from pixelseq.runtime.files import atomic_folder, in_use, remove_abandoned, remove_damaged
 
-FORMAT = 8
+FORMAT = 9
 """The version of the files; another number makes old ones stale."""
 VIEWED = frozenset({"data", "levels", "pixels", "binarize", "crop", "flip", "streaming"})
 """The options that decoding does not look at; another value of any other option asks for another decoding."""
@@ -160,7 +162,10 @@ def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Fac
     first = next(iter(tables.values()))
     begun = Facts(channels=options.channels or 1, class_names=first.class_names, legend=first.legend)
     facts, tally = copy.deepcopy(begun), Tally()
-    while not all(_decode_split(table, options, folder / split, facts, tally) for split, table in tables.items()):
+    to_vectors = vectors_of(options)
+    while not all(
+        _decode_split(table, options, folder / split, facts, tally, to_vectors) for split, table in tables.items()
+    ):
         facts = replace(copy.deepcopy(begun), channels=facts.channels)
         tally = Tally(whole_top=TOP if tally.too_dark(options) else tally.whole_top)
     if facts.bad and not options.skip_bad:
@@ -175,16 +180,19 @@ def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Fac
     return facts
 
 
-def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts, tally: Tally) -> bool:
+def _decode_split(
+    table: Table, options: DataOptions, folder: Path, facts: Facts, tally: Tally, to_vectors: ToVectors
+) -> bool:
     """Writes a split; returns False if a picture in colour ends an attempt in gray, or large values one in shades."""
     folder.mkdir(exist_ok=True)
     sizes: list[tuple[int, int]] = []
     labels: list[int] = []
+    told: list[str | list[float]] = []
     with (folder / PIXELS).open("wb", buffering=WRITTEN_AT_ONCE) as file, (folder / NAMES).open("w") as names:
         for row in tqdm(table.rows(), total=table.count, unit="image", delay=5, leave=False):
             if isinstance(row.content, Path) and table.names_files:
                 facts.named += stamp([row.content])
-            for k, pixels in enumerate(_images(row, table.in_bytes, options, facts, tally)):
+            for k, pixels in enumerate(_images(row, table, options, facts, tally)):
                 if len(pixels) > facts.channels or tally.too_dark(options):
                     facts.channels = max(facts.channels, len(pixels))
                     return False
@@ -192,6 +200,8 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
                     pixels = np.broadcast_to(pixels, (facts.channels, *pixels.shape[1:]))
                 sizes.append(pixels.shape[1:])
                 labels.append(row.label)
+                if row.told is not None:
+                    told.append(row.told)
                 names.write(json.dumps(f"{row.name}, frame {k + 1}" if k else row.name) + "\n")
                 file.write(pixels.tobytes())
     if not sizes and facts.bad:
@@ -201,13 +211,18 @@ def _decode_split(table: Table, options: DataOptions, folder: Path, facts: Facts
     np.save(folder / SIZES, np.array(sizes, dtype=np.int64))
     if table.labelled:
         np.save(folder / LABELS, np.array(labels, dtype=np.int64))
+    if table.told:
+        with named(options.name):
+            np.save(folder / VECTORS, to_vectors(told).numpy())
     return True
 
 
-def _images(row: Row, in_bytes: bool, options: DataOptions, facts: Facts, tally: Tally) -> Iterator[np.ndarray]:
+def _images(row: Row, table: Table, options: DataOptions, facts: Facts, tally: Tally) -> Iterator[np.ndarray]:
     """Gives a grid, a text map, or the frames of a picture up to one that cannot be decoded, each [C, H, W]."""
-    name, content, _ = row
+    name, content = row.name, row.content
     try:
+        if table.told:
+            check_told(row.told)
         if isinstance(content, TextMap):
             content = content.levels(facts.legend)
         elif isinstance(content, GridFile):
@@ -222,7 +237,7 @@ def _images(row: Row, in_bytes: bool, options: DataOptions, facts: Facts, tally:
     except ValueError as error:
         facts.bad.append(str(error) if isinstance(content, GridFile) else f"{name}: {error}")
         return
-    facts.in_bytes &= content.dtype == np.uint8 if isinstance(content, np.ndarray) else in_bytes
+    facts.in_bytes &= content.dtype == np.uint8 if isinstance(content, np.ndarray) else table.in_bytes
     yield _checked_grid(name, content, options, facts, is_first=facts.pictures)
 
 

@@ -1,7 +1,7 @@
 """The files of a decoded source: what was seen while it was decoded, and the digests by which damage is found.
 
 A folder holds facts.json and its digest, and for each split pixels.u8 (the images one after another, each [C, H, W]),
-sizes.npy, labels.npy, and names.jsonl with what the source calls each image.
+sizes.npy, labels.npy, vectors.npy, and names.jsonl with what the source calls each image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from pixelseq.data.store import Store
 
 FACTS, DIGEST = "facts.json", "facts.sha256"
-PIXELS, SIZES, LABELS, NAMES = "pixels.u8", "sizes.npy", "labels.npy", "names.jsonl"
+PIXELS, SIZES, LABELS, VECTORS, NAMES = "pixels.u8", "sizes.npy", "labels.npy", "vectors.npy", "names.jsonl"
 READ_AT_ONCE = 2**30
 """The most bytes of a file that are read into memory, and whose digest is that of all of them; a larger one is
 memory-mapped, and its digest is that of its length and of some pieces."""
@@ -128,7 +128,10 @@ def _read(folder: Path, facts: Facts) -> Store:
         pixels = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8)
     else:
         pixels = torch.from_numpy(np.fromfile(path, np.uint8))
-    labels = None
-    if f"{folder.name}/{LABELS}" in facts.sha256:
-        labels = torch.from_numpy(np.load(folder / LABELS, allow_pickle=False))
-    return Store(pixels, sizes, facts.channels, labels, folder / NAMES)
+    labels, vectors = (
+        torch.from_numpy(np.load(folder / name, allow_pickle=False))
+        if f"{folder.name}/{name}" in facts.sha256
+        else None
+        for name in (LABELS, VECTORS)
+    )
+    return Store(pixels, sizes, facts.channels, labels, vectors, folder / NAMES)

@@ -1,4 +1,4 @@
-"""Which column of a table holds images, and which labels."""
+"""Which column of a table holds images, which labels, and which texts or vectors that images are told by."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from pixelseq.data.row_files import RowFiles
 
 WHOLE = ("int", "uint", "bool")
 """The beginnings of the names of whole-number types."""
+TEXTS = ("string", "large_string")
+"""The names of the types of texts."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a table that hold its images and labels."""
+    """The columns of a table that hold its images, its labels, and what else images are told by."""
 
     data: str
     """The name of the data, for messages."""
@@ -32,11 +34,13 @@ class Columns:
     """Whether the images are text maps."""
     in_bytes: bool = False
     """Whether grids are of 8-bit integers from 0 on."""
+    told: str | None = None
+    """The column of texts or vectors that images are told by."""
 
     @property
     def used(self) -> list[str]:
         """The names of the columns that are read."""
-        return [self.image, *([self.label] if self.label else [])]
+        return list(dict.fromkeys(name for name in (self.image, self.label, self.told) if name is not None))
 
 
 def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
@@ -48,16 +52,17 @@ def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
     with named(options.name):
         image = _image_column(features, options)
         label, class_names = _label_column(features, options)
+        told = _told_column(features, options)
     grid, text = _grid_type(features[image]), _is_text(features[image])
     pictures = not grid and not text
-    return Columns(
-        options.name, image, pictures, label, class_names, _row_files(options), text, in_bytes=grid == "uint8"
-    )
+    files = _row_files(options)
+    return Columns(options.name, image, pictures, label, class_names, files, text, in_bytes=grid == "uint8", told=told)
 
 
 def _image_column(features: Mapping[str, Any], options: DataOptions) -> str:
     _check_named(features, "image_column", options.image_column)
-    ranks = {name: rank for name, kind in features.items() if (rank := _rank(kind)) is not None}
+    others = (options.label_column, options.vector_column, options.text_column)
+    ranks = {name: rank for name, kind in features.items() if name not in others and (rank := _rank(kind)) is not None}
     found = [name for name, rank in ranks.items() if rank == min(ranks.values())]
     if options.image_column is None and len(found) != 1:
         listed = ", ".join(f"{shown(name)} ({_describe(kind)})" for name, kind in features.items())
@@ -89,6 +94,22 @@ def _label_column(features: Mapping[str, Any], options: DataOptions) -> tuple[st
     if not isinstance(kind, datasets.Value) or not kind.dtype.startswith(("int", "uint")):
         raise ValueError(f"column {shown(label)} holds {_describe(kind)}; expected class labels or whole numbers")
     return label, ()
+
+
+def _told_column(features: Mapping[str, Any], options: DataOptions) -> str | None:
+    """Gives the column of texts or vectors that the user names, if any."""
+    import datasets
+
+    _check_named(features, "text_column", options.text_column)
+    _check_named(features, "vector_column", options.vector_column)
+    if (text := options.text_column) is not None and getattr(features[text], "dtype", None) not in TEXTS:
+        raise ValueError(f"column {shown(text)} holds {_describe(features[text])}; expected texts")
+    if (vector := options.vector_column) is not None:
+        kind = features[vector]
+        numbers = kind.feature if isinstance(kind, datasets.List | datasets.LargeList) else None
+        if not str(getattr(numbers, "dtype", None)).startswith((*WHOLE, "float")):
+            raise ValueError(f"column {shown(vector)} holds {_describe(kind)}; expected vectors, lists of numbers")
+    return text or vector
 
 
 def _check_named(features: Mapping[str, Any], flag: str, column: str | None) -> None:
@@ -147,7 +168,7 @@ def _is_text(kind: Any) -> bool:
 
     if isinstance(kind, datasets.List | datasets.LargeList):
         kind = kind.feature
-    return getattr(kind, "dtype", None) in ("string", "large_string")
+    return getattr(kind, "dtype", None) in TEXTS
 
 
 def _is_picture(kind: Any) -> bool:

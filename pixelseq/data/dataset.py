@@ -66,12 +66,13 @@ class Dataset:
         return {split: images for split, images in parts.items() if isinstance(images, Images)}
 
     def fingerprint(self) -> str:
-        """Gives a digest of the number, sizes, pixels and labels of the images, without those of a stream."""
+        """Gives a digest of the number, sizes, pixels, labels and vectors of the images, without those of a stream."""
         splits = self.splits.values()
         digest = hashlib.sha256(str([len(images) for images in splits]).encode())
         for store in {id(images.store): images.store for images in splits}.values():
             digest.update(store.sizes.tobytes())
             digest.update(store.pixels[:FINGERPRINTED].numpy().data)
-            if store.labels is not None:
-                digest.update(store.labels.numpy().data)
+            for told in (store.labels, store.vectors):
+                if told is not None:
+                    digest.update(told.numpy().data)
         return digest.hexdigest()

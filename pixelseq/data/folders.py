@@ -28,7 +28,7 @@ def of_pictures(folder: Path, pictures: list[Path]) -> dict[str, Table]:
     notes = (f"no labels: {outside} of {len(paths)} images are in no folder of a class",) if outside else ()
     splits = _by_split(marks)
     return {
-        name: Table(len(found), partial(rows, found), found[0] in classes, tuple(names), notes)
+        name: Table(len(found), partial(rows, found), found[0] in classes, tuple(names), notes=notes)
         for name, found in splits.items()
     }
 

@@ -65,6 +65,12 @@ class DataOptions:
     """Column of the images; by default the only one that holds pictures or integer grids."""
     label_column: str | None = None
     """Column of the labels; by default the only one that holds class labels."""
+    vector_column: str | None = None
+    """Column of vectors, lists of numbers of one length, for --condition vector."""
+    text_column: str | None = None
+    """Column of texts, for --condition text: sentences that say what each image shows."""
+    text_encoder: str = "sentence-transformers/all-MiniLM-L6-v2"
+    """What makes vectors of texts: an encoder of the sentence-transformers library, a folder or an id on the hub."""
     split: str | None = None
     """Uses this split alone, and divides it into training, validation and test images."""
     skip_bad: bool = False
@@ -88,6 +94,10 @@ class DataOptions:
             raise ValueError(f"`binarize` makes 2 levels; `levels` is {self.levels}")
         if self.frames not in ("first", "all"):
             raise ValueError(f"`frames` is {self.frames!r}; choose from first, all")
+        if self.vector_column is not None and self.text_column is not None:
+            raise ValueError(
+                f"`vector_column` is {self.vector_column!r} and `text_column` {self.text_column!r}; name one of the two"
+            )
         if self.max_pixels is not None and self.max_pixels < 1:
             raise ValueError(f"`max_pixels` is {self.max_pixels}; it must be at least 1")
         if self.range is not None:
@@ -164,8 +174,8 @@ class DataOptions:
 
     def check_no_columns(self) -> None:
         """Raises ValueError if columns are named although the data has none."""
-        for flag, column in (("image_column", self.image_column), ("label_column", self.label_column)):
-            if column is not None:
+        for flag in ("image_column", "label_column", "vector_column", "text_column"):
+            if (column := getattr(self, flag)) is not None:
                 raise ValueError(f"`{flag}` is {column!r}, but {self.data} is no table: it has no columns")
 
 

@@ -27,6 +27,8 @@ class Row(NamedTuple):
     """An encoded picture, its file here or in a .zip, integers [C, H, W], a grid as `decode_grid` takes it, the file of
     one, or a text map."""
     label: int
+    told: str | list[float] | None = None
+    """The text or the vector that the image is told by, where the source has them."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Table:
     rows: Callable[[], Iterator[Row]]
     labelled: bool = False
     class_names: tuple[str, ...] = ()
+    told: bool = False
+    """Whether the images have texts or vectors that they are told by."""
     notes: tuple[str, ...] = ()
     """What was decided on the source for the user, one line per decision."""
     names_files: bool = False

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import overload
+from typing import Literal, overload
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor
 from pixelseq.model.condition import NO_LABEL, Condition
 from pixelseq.model.orders import TRANSPOSED, turn, turned_size
 
-ORDER, TRAINING, EVALUATION, BATCHES, UNTOLD, TURNED = range(6)
+ORDER, TRAINING, EVALUATION, BATCHES, UNTOLD, TURNED, MOVED = range(7)
 """The purposes that random numbers are drawn for; no two purposes share a number."""
 AT_A_TIME = 1024
 """The most images that are read in one piece where all are of one size."""
@@ -43,6 +43,8 @@ class Store:
     channels: int
     labels: Tensor | None = None
     """[N], int64, the label of each image, if the source has labels."""
+    vectors: Tensor | None = None
+    """[N, K], float32, the vector of each image, or of its text, if the source was asked for them."""
     names_file: Path | None = None
     """A file with a line of JSON per image, what the source calls it; None where it has no names."""
 
@@ -88,13 +90,17 @@ class View:
 
 @dataclass(frozen=True)
 class Telling:
-    """What training tells the model of each image; evaluation tells every label, and one order."""
+    """What training tells the model of each image; evaluation tells every condition, one order and no move."""
 
-    labels: bool = False
+    condition: Literal["label", "vector"] | None = None
     dropout: float = 0.0
     """The share of images whose condition is not told."""
     orders: int = 1
     """The number of raster orders, of which each image is turned to one."""
+    shift: int = 0
+    """The most pixels that an image is moved up or down, and to the left or right."""
+    border: tuple[int, ...] = ()
+    """The level of each colour beside an image that is moved."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,14 +154,26 @@ class Images(Sequence[Tensor]):
         """What the model is told of each image; None where it is told nothing.
 
         Raises:
-            ValueError: labels are to be told, and there are none.
+            ValueError: the images have not what is to be told.
         """
-        if not self.telling.labels:
+        if self.telling.condition is None:
             return None
-        if self.labels is None:
-            raise ValueError("the images have no labels to be told by")
+        told = self.labels if self.telling.condition == "label" else self.vectors
+        if told is None:
+            raise ValueError(f"the images have no {self.telling.condition}s to be told by")
         left_out = torch.from_numpy(self._numbers(UNTOLD) < self.telling.dropout)
-        return Condition(label=self.labels.masked_fill(left_out, NO_LABEL))
+        if self.telling.condition == "label":
+            return Condition(label=told.masked_fill(left_out, NO_LABEL))
+        return Condition(vector=told, vector_known=~left_out)
+
+    @cached_property
+    def moves(self) -> np.ndarray:
+        """[N, 2], the pixels that each image is moved down and to the right: drawn in training, 0 in evaluation."""
+        if self.telling.shift == 0 or self.epochs is None:
+            return np.zeros((len(self), 2), dtype=np.int64)
+        count = 2 * self.telling.shift + 1
+        drawn = (self._numbers(MOVED) * count**2).astype(np.int64)
+        return np.stack(np.divmod(drawn, count), 1) - self.telling.shift
 
     def _numbers(self, role: int) -> np.ndarray:
         """Gives a number in [0, 1) for each image as training sees it, [N]; 1 in evaluation, where nothing is drawn."""
@@ -178,6 +196,11 @@ class Images(Sequence[Tensor]):
     def labels(self) -> Tensor | None:
         """[N], int64, the label of each image, or None if the source has no labels."""
         return None if self.store.labels is None else self.store.labels[torch.from_numpy(self.indices)]
+
+    @property
+    def vectors(self) -> Tensor | None:
+        """[N, K], float32, the vector of each image or of its text, or None if the source was not asked for them."""
+        return None if self.store.vectors is None else self.store.vectors[torch.from_numpy(self.indices)]
 
     def read_names(self) -> list[str]:
         """Reads what the source calls each image; that is `image k`, its number in the store, where it has no names."""
@@ -215,7 +238,11 @@ class Images(Sequence[Tensor]):
             epochs = None if self.epochs is None else self.epochs[k]
             return replace(self, indices=self.indices[k], image_ids=self.image_ids[k], epochs=epochs)
         k = range(len(self))[k]
-        return turn(self._levels(self._part(k)), int(self.orders[k]))
+        image = self._levels(self._part(k))
+        if self.telling.shift:
+            down, right = self.moves[k].tolist()
+            image = _moved(image, down, right, self.telling.border)
+        return turn(image, int(self.orders[k]))
 
     def __iter__(self) -> Iterator[Tensor]:
         largest = int(self.sizes.prod(1).max(initial=1)) * self.channels
@@ -236,7 +263,7 @@ class Images(Sequence[Tensor]):
     @property
     def _random(self) -> bool:
         """Whether what is seen depends on random numbers."""
-        moved = self.view.crop is not None or self.view.flip or self.telling.orders > 1
+        moved = self.view.crop is not None or self.view.flip or self.telling.orders > 1 or self.telling.shift > 0
         return self.view.binarize is not None or (self.epochs is not None and moved)
 
     def _levels(self, values: Tensor) -> Tensor:
@@ -274,3 +301,18 @@ def _centre(images: Tensor, crop: tuple[int, int] | None) -> Tensor:
     h, w = min(H, crop[0]), min(W, crop[1])
     top, left = (H - h) // 2, (W - w) // 2
     return images[..., top : top + h, left : left + w]
+
+
+def _moved(image: Tensor, down: int, right: int, border: Sequence[int]) -> Tensor:
+    """Moves an image [C, H, W]; what is beside it is of the levels [C] of the border."""
+    H, W = image.shape[1:]
+    moved = image.new_tensor(border)[:, None, None].expand_as(image).clone()
+    to, at = _overlap(down, H), _overlap(right, W)
+    come_from, along = _overlap(-down, H), _overlap(-right, W)
+    moved[:, to, at] = image[:, come_from, along]
+    return moved
+
+
+def _overlap(move: int, size: int) -> slice:
+    """Gives the places that are still inside after a move."""
+    return slice(min(max(move, 0), size), max(size + min(move, 0), 0))

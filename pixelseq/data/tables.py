@@ -1,4 +1,4 @@
-"""Tables: the images and labels of their rows, undecoded."""
+"""Tables: the images of their rows and what belongs to these, undecoded."""
 
 from __future__ import annotations
 
@@ -116,6 +116,7 @@ def _table_of(columns: Columns, count: int, read: Callable[[], Iterator[Mapping[
         partial(_rows, read, columns, name),
         columns.label is not None,
         columns.class_names,
+        columns.told is not None,
         names_files=columns.pictures,
         text=columns.text,
         in_bytes=columns.in_bytes,
@@ -135,11 +136,12 @@ def _rows(read: Callable[[], Iterator[Mapping[str, list]]], columns: Columns, na
     for batch in read():
         images = batch[columns.image]
         labels = batch[columns.label] if columns.label else repeat(0, len(images))
-        for value, label in zip(images, labels, strict=True):
+        told = batch[columns.told] if columns.told else repeat(None, len(images))
+        for value, label, own in zip(images, labels, told, strict=True):
             row = number_name(name, "row", next(number))
             with named(f"{columns.data}, {row}"):
                 content, label = row_content(value, columns), _label(label, columns)
-            yield Row(row, content, label)
+            yield Row(row, content, label, own)
 
 
 def _label(label: Any, columns: Columns) -> int:

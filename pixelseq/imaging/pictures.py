@@ -6,12 +6,13 @@ palette. Shapes: C colours, H rows, W columns, V levels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from pixelseq.imaging.levels import SHADES, quantise, shades
@@ -24,6 +25,8 @@ from pixelseq.runtime.files import atomic_write
 MIN_CELL, MAX_CELL = 96, 1024
 """Cells of a contact sheet are magnified to at least so many pixels along their shorter side, unless the longer one
 would then have more than the second number."""
+NAME_SIZE, NAME_COLOUR, LONGEST_NAME = 20, "black", 48
+"""The pixels of the letters of a row's name, their colour, and the most letters."""
 
 
 def check_pictures(pixel_format: PixelFormat) -> None:
@@ -120,22 +123,29 @@ def levels_of(
     return torch.from_numpy(np.where(foreign, 0, levels).astype(np.uint8)[None])
 
 
-def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
+def contact_sheet(rows: Sequence[Sequence[Image.Image]], names: Sequence[str] = ()) -> Image.Image:
     """Lays pictures of any sizes on one gray sheet, magnified by one whole number so that small ones can be seen.
 
     What is transparent in them is seen over white.
+
+    Args:
+        rows: the pictures of each row.
+        names: the name of each row, written before it; by default rows have none.
     """
     widest = max(picture.width for row in rows for picture in row)
     heights = [max(picture.height for picture in row) for row in rows]
     columns = max(len(row) for row in rows)
     scale, gap, size = sheet_size(columns, widest, heights)
-    sheet = Image.new("RGB", size, GAP_COLOUR)
+    font = ImageFont.load_default(NAME_SIZE)
+    before = max((math.ceil(font.getlength(name)) + 2 * gap for name in names), default=0)
+    sheet = Image.new("RGB", (before + size[0], size[1]), GAP_COLOUR)
     top = gap
-    for row, height in zip(rows, heights, strict=True):
+    for row, height, name in zip(rows, heights, names or [""] * len(rows), strict=True):
+        ImageDraw.Draw(sheet).text((gap, top + height * scale // 2), name, NAME_COLOUR, font, anchor="lm")
         for j, picture in enumerate(row):
             seen = over_white(picture)
             magnified = seen.resize((seen.width * scale, seen.height * scale), Image.Resampling.NEAREST)
-            sheet.paste(magnified, (gap + j * (widest * scale + gap), top))
+            sheet.paste(magnified, (before + gap + j * (widest * scale + gap), top))
         top += height * scale + gap
     return sheet
 
@@ -172,9 +182,32 @@ def over_white(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
 
 
-def sample_sheet(images: Tensor, pixel_format: PixelFormat, columns: int, tiles: Tileset | None = None) -> Image.Image:
-    """Draws a contact sheet of images [N, C, H, W], `columns` per row."""
-    return in_rows([to_picture(image, pixel_format, tiles) for image in images], columns)
+def sample_sheet(
+    images: Tensor,
+    pixel_format: PixelFormat,
+    columns: int,
+    tiles: Tileset | None = None,
+    names: Sequence[str] = (),
+) -> Image.Image:
+    """Draws a contact sheet of samples.
+
+    Args:
+        images: levels [N, C, H, W].
+        pixel_format: the format of the images.
+        columns: images per row.
+        tiles: as in `to_picture`.
+        names: what the images take turns to show; each then has a row, with its name before it, however long.
+    """
+    pictures = [to_picture(image, pixel_format, tiles) for image in images]
+    if not names:
+        return in_rows(pictures, columns)
+    turns = min(len(names), len(pictures))
+    return contact_sheet([pictures[k::turns] for k in range(turns)], [_on_a_line(name) for name in names[:turns]])
+
+
+def _on_a_line(name: str) -> str:
+    name = "".join(letter if letter.isprintable() else "?" for letter in name)
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."
 
 
 def in_rows(pictures: Sequence[Image.Image], columns: int) -> Image.Image:

@@ -24,15 +24,24 @@ class Batch:
     """What the images are told by."""
     orders: Tensor | None = None
     """[B], the raster order of each image; None where all are in order 0."""
+    moves: Tensor | None = None
+    """[B, 2], the pixels that each image is moved down and to the right; None where none is moved."""
 
     @classmethod
-    def of(cls, images: Sequence[Integers], condition: Condition | None = None, orders: Tensor | None = None) -> Batch:
+    def of(
+        cls,
+        images: Sequence[Integers],
+        condition: Condition | None = None,
+        orders: Tensor | None = None,
+        moves: Tensor | None = None,
+    ) -> Batch:
         """Pads images to the height of the tallest.
 
         Args:
             images: levels, each [C, H, W], of one width, turned.
             condition: what the images are told by.
             orders: [B], the raster order of each image; None where all are in order 0.
+            moves: [B, 2], the pixels that each image is moved down and to the right; None where none is moved.
 
         Raises:
             TypeError: an image is neither a tensor nor an array of integers.
@@ -46,7 +55,7 @@ class Batch:
         levels = tensors[0].new_zeros(len(tensors), C, max(heights), W)
         for k, image in enumerate(tensors):
             levels[k, :, : heights[k]] = image
-        return cls(levels, torch.tensor(heights), condition or Condition(), orders)
+        return cls(levels, torch.tensor(heights), condition or Condition(), orders, moves)
 
     @property
     def num_values(self) -> int:
@@ -55,8 +64,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Moves the batch to a device."""
-        orders = None if self.orders is None else self.orders.to(device)
-        return Batch(self.levels.to(device), self.heights.to(device), self.condition.to(device), orders)
+        orders, moves = (None if one is None else one.to(device) for one in (self.orders, self.moves))
+        return Batch(self.levels.to(device), self.heights.to(device), self.condition.to(device), orders, moves)
 
     def sum_nats(self, value_nats: Tensor) -> Tensor:
         """Sums the nats of each image's own rows, not those of the padding below it: [B, C, H, W] -> [B]."""

@@ -94,8 +94,8 @@ class Condition:
             return
         if config.classes and (self.label is None or bool((self.label == NO_LABEL).any())):
             raise ValueError(
-                f"the model must be told the label of every image, 0 to {config.classes - 1}, as in "
-                "Condition(label=...): it was trained without condition_dropout"
+                f"the model must be told the label of every image, 0 to {config.classes - 1}, by `label`: it was "
+                "trained without condition_dropout"
             )
         if config.vector_features and (
             self.vector is None or not (self.vector_known is None or self.vector_known.all())

@@ -44,6 +44,8 @@ class ModelConfig:
     """The name of each label, where the data have names."""
     vector_features: int = 0
     """The length of the vectors that images can be told by, such as embeddings of texts; 0 for none."""
+    text_encoder: str = ""
+    """The name of the encoder that makes these vectors of texts; none where they are of anything else."""
     orders: int = 1
     """The number of raster orders that were learned: 1, 2, 4 or 8 (see `pixelseq.model.orders`)."""
     condition_dropout: float = 0.0
@@ -77,6 +79,8 @@ class ModelConfig:
             share = getattr(self, name)
             if not isinstance(share, int | float) or not 0 <= share < 1:
                 raise ValueError(f"ModelConfig.{name} is {share!r}; it must be at least 0 and below 1")
+        if self.text_encoder and not self.vector_features:
+            raise ValueError(f"ModelConfig.text_encoder is {self.text_encoder!r}, and vector_features is 0")
         object.__setattr__(self, "class_names", tuple(self.class_names))
         if self.class_names and len(self.class_names) != self.classes:
             raise ValueError(f"ModelConfig.class_names has {len(self.class_names)} names for {self.classes} classes")

@@ -147,13 +147,19 @@ class PixelRNN(nn.Module):
         nats = torch.stack([self.nll(images, condition, order).double().sum((1, 2, 3)) for order in orders])
         return (-nats).logsumexp(0) - math.log(len(orders))
 
-    def checked_nll(self, batch: Batch) -> Tensor:
+    def checked_nll(self, batch: Batch, more: Tensor | None = None) -> Tensor:
         """Gives the nats [B, C, H, W] of a batch whose levels and condition have been checked.
 
         The checks may wait for the device; this does not.
+
+        Args:
+            batch: the batch.
+            more: [B, 1, 1, F], features that are added to those of the condition.
         """
         levels = rearrange(batch.levels, "b c h w -> b h w c").long()
         features = self._condition_features(len(levels), batch.condition, batch.orders)
+        if more is not None:
+            features = more if features is None else features + more
         return rearrange(self._nll(levels, features), "b h w c -> b c h w")
 
     def _nll(self, levels: Tensor, features: Tensor | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a user tells images by, in words: names of classes."""
+"""What a user tells images by, in words: names of classes, and sentences."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 
 from pixelseq.model.condition import Condition
 from pixelseq.model.config import ModelConfig
+from pixelseq.model.text_encoder import load_text_encoder
 
 
 def label_numbers(config: ModelConfig, names: Sequence[str]) -> list[int]:
@@ -31,18 +32,28 @@ def label_numbers(config: ModelConfig, names: Sequence[str]) -> list[int]:
     return [known[name] for name in names]
 
 
-def condition_of(config: ModelConfig, labels: Sequence[str], num: int) -> Condition | None:
+def condition_of(config: ModelConfig, labels: Sequence[str], num: int, prompts: Sequence[str] = ()) -> Condition | None:
     """Makes the condition of `num` images, which take turns in what is asked for; None where nothing is.
 
     Args:
         config: the configuration of the model.
         labels: classes, by name or number, or all of them by the one name "all".
         num: the number of images.
+        prompts: sentences that say what images show.
 
     Raises:
-        ValueError: the model cannot be told this.
+        ValueError: the model cannot be told this, or its text encoder cannot be loaded.
     """
-    if not labels:
+    if not labels and not prompts:
         return None
-    numbers = torch.tensor(label_numbers(config, labels))
-    return Condition(label=numbers[torch.arange(num) % len(numbers)])
+    label = vector = None
+    turns = torch.arange(num)
+    if labels:
+        numbers = torch.tensor(label_numbers(config, labels))
+        label = numbers[turns % len(numbers)]
+    if prompts:
+        if not config.text_encoder:
+            raise ValueError("`prompt` is given, and the model knows no texts; train one with `condition` text")
+        vectors = load_text_encoder(config.text_encoder)(prompts)
+        vector = vectors[turns % len(vectors)]
+    return Condition(label, vector)

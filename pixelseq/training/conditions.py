@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
+
+import torch
 
 from pixelseq.data.dataset import Dataset
 from pixelseq.data.store import Images, Telling
 from pixelseq.model.config import ModelConfig
 from pixelseq.training.config import TrainConfig
+
+COUNTED = 2**24
+"""The most values, from the start of a store, that tell which level is the most frequent."""
 
 
 def conditional(config: TrainConfig, data: Dataset) -> tuple[ModelConfig, Dataset]:
@@ -21,31 +27,33 @@ def conditional(config: TrainConfig, data: Dataset) -> tuple[ModelConfig, Datase
         The configuration of the model, and the images.
 
     Raises:
-        ValueError: the images have no labels, or are streamed.
+        ValueError: the images have not what is to be told, or are streamed.
     """
-    if config.condition is None and config.orders == 1:
+    for kind in ("vector", "text"):
+        if (column := getattr(config.images, f"{kind}_column")) is not None and config.condition != kind:
+            raise ValueError(f"`{kind}_column` is {column!r}, which nothing uses; choose `condition` {kind}")
+    if config.condition is None and config.orders == 1 and config.shift == 0:
         return config.model, data
     train = data.train
     if not isinstance(train, Images):
-        raise ValueError("`condition` and `orders` need images that are at hand; leave `streaming` off")
+        raise ValueError("`condition`, `orders` and `shift` need images that are at hand; leave `streaming` off")
     model = dataclasses.replace(config.model, orders=config.orders)
-    labels = config.condition == "label"
-    dropout = config.condition_dropout if labels else 0.0
-    if labels:
-        classes = max(len(data.class_names), _highest_label(data) + 1)
-        model = dataclasses.replace(model, classes=classes, class_names=data.class_names, condition_dropout=dropout)
-    told = Telling(labels)
+    if config.condition is not None:
+        model = dataclasses.replace(model, **_knowledge(config, data), condition_dropout=config.condition_dropout)
+    told = Telling("vector" if config.condition == "text" else config.condition)
+    border = _most_frequent(train) if config.shift else ()
+    drawn = Telling(told.condition, model.condition_dropout, config.orders, config.shift, border)
     return model, dataclasses.replace(
         data,
-        train=dataclasses.replace(train, telling=Telling(labels, dropout, config.orders)),
+        train=dataclasses.replace(train, telling=drawn),
         validation=dataclasses.replace(data.validation, telling=told),
         test=dataclasses.replace(data.test, telling=told),
         more_tests={name: dataclasses.replace(images, telling=told) for name, images in data.more_tests.items()},
     )
 
 
-def with_labels(images: Images, class_names: tuple[str, ...], config: ModelConfig) -> tuple[Images, str | None]:
-    """Has images tell their labels to a model that knows them; says in a line where that cannot be.
+def told_as_learned(images: Images, class_names: tuple[str, ...], config: ModelConfig) -> tuple[Images, str | None]:
+    """Has images tell a model what it was trained to be told; says in a line where that cannot be.
 
     Args:
         images: the images.
@@ -53,25 +61,67 @@ def with_labels(images: Images, class_names: tuple[str, ...], config: ModelConfi
         config: the model's configuration.
 
     Raises:
-        ValueError: the model must be told labels, and the images have none, or others.
+        ValueError: the model must be told labels or vectors, and the images have none, or others.
     """
-    if not config.classes:
-        return images, None
-    if images.labels is None:
-        why = "the images have no labels"
-    elif class_names != config.class_names:
-        ours, theirs = (", ".join(names) or "no names" for names in (config.class_names, class_names))
-        why = f"the images are of classes {theirs}, the model knows {ours}"
+    noun = "labels" if config.classes else "texts" if config.text_encoder else "vectors"
+    why = None
+    if config.classes:
+        if images.labels is None:
+            why = "the images have no labels"
+        elif class_names != config.class_names:
+            ours, theirs = (", ".join(names) or "no names" for names in (config.class_names, class_names))
+            why = f"the images are of classes {theirs}, the model knows {ours}"
+        elif len(images) and not 0 <= (highest := int(images.labels.max())) < config.classes:
+            why = f"the images have labels up to {highest}, the model knows 0 to {config.classes - 1}"
+    elif config.vector_features:
+        if (vectors := images.vectors) is None:
+            why = f"the images have no {noun} (`{noun[:-1]}_column`)"
+        elif vectors.shape[1] != config.vector_features:
+            why = f"the images have vectors of {vectors.shape[1]} numbers, the model knows {config.vector_features}"
     else:
-        return dataclasses.replace(images, telling=Telling(labels=True)), None
+        return images, None
+    if why is None:
+        return dataclasses.replace(images, telling=Telling("label" if config.classes else "vector")), None
     if not config.condition_dropout:
-        raise ValueError(f"{why}, and the model must be told the label of every image")
-    return images, f"scored without labels: {why}"
+        raise ValueError(f"{why}, and the model must be told the {noun[:-1]} of every image")
+    return images, f"scored without {noun}: {why}"
+
+
+def _knowledge(config: TrainConfig, data: Dataset) -> dict[str, Any]:
+    """Gives what the configuration of a model must say for it to know the condition of a run."""
+    if config.condition == "label":
+        return {"classes": max(len(data.class_names), _highest_label(data) + 1), "class_names": data.class_names}
+    if getattr(config.images, f"{config.condition}_column") is None:
+        raise ValueError(
+            f"`condition` is {config.condition}; name the column of a table by `{config.condition}_column`"
+        )
+    counts = {own.shape[1] for images in _parts(data) if (own := images.vectors) is not None}
+    if len(counts) != 1:
+        raise ValueError(f"the vectors of {data.name} have {sorted(counts)} numbers; expected one length in all splits")
+    return {
+        "vector_features": counts.pop(),
+        "text_encoder": config.images.text_encoder if config.condition == "text" else "",
+    }
+
+
+def _parts(data: Dataset) -> list[Images]:
+    return [*data.splits.values(), *data.more_tests.values()]
+
+
+def _most_frequent(images: Images) -> tuple[int, ...]:
+    """Gives the most frequent level of each colour."""
+    counts = torch.zeros(images.channels, 256, dtype=torch.long)
+    seen = 0
+    for image in dataclasses.replace(images, telling=Telling()):
+        counts += torch.stack([colour.flatten().bincount(minlength=256) for colour in image])
+        seen += image.numel()
+        if seen >= COUNTED:
+            break
+    return tuple(counts.argmax(1).tolist())
 
 
 def _highest_label(data: Dataset) -> int:
-    parts = [*data.splits.values(), *data.more_tests.values()]
-    labels = [images.labels for images in parts]
+    labels = [images.labels for images in _parts(data)]
     if any(own is None for own in labels):
         raise ValueError(
             f"`condition` is label, and {data.name} has no labels: it takes folders of classes or a column of labels"

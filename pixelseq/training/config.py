@@ -28,12 +28,16 @@ class TrainConfig:
     """Keep the encoder of --init-from as it is."""
     stage_split: bool = False
     """Train the stages encoder and recurrent on different halves of the training images."""
-    condition: Literal["label"] | None = None
-    """What the model is told of each image: label, the class that its folder or a column of labels names."""
+    condition: Literal["label", "vector", "text"] | None = None
+    """What the model is told of each image: label, the class that its folder or a column of labels names; vector or
+    text, of --vector-column or --text-column of a table."""
     condition_dropout: float = 0.1
     """Share of images whose condition is not told, so that the model can be asked without one, too, and be guided."""
     orders: Literal[1, 2, 4, 8] = 1
     """Raster orders to learn, of which each image is turned to one: more of them complete more holes exactly."""
+    shift: int = 0
+    """Training images are moved by up to so many pixels each way, and the model is told by how much, so that it learns
+    of more images than there are; --shift 2 may help where validation is much worse than training."""
     steps: int | None = 3000
     """Number of optimiser steps; the learning rate is planned for them. None: it is planned for --minutes."""
     epochs: float | None = None
@@ -100,6 +104,7 @@ class TrainConfig:
             ("learning_rate", 0 < self.learning_rate < float("inf"), above),
             ("warmup", self.warmup >= 0, zero),
             ("weight_decay", self.weight_decay >= 0, zero),
+            ("shift", self.shift >= 0, zero),
             ("condition_dropout", 0 <= self.condition_dropout < 1, "it must be at least 0 and below 1"),
             ("clip_norm", self.clip_norm > 0, above),
             ("ema_decay", 0 <= self.ema_decay < 1, "it must be at least 0 and below 1"),

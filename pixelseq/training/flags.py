@@ -19,7 +19,8 @@ FIRST = (
 """The fields, of the run or its images, whose flags come first."""
 
 DECIDED = tuple(
-    f"model.{name}" for name in ("classes", "class_names", "vector_features", "orders", "condition_dropout")
+    f"model.{name}"
+    for name in ("classes", "class_names", "vector_features", "text_encoder", "orders", "condition_dropout")
 )
 """The fields of the model that the data or other flags decide."""
 

@@ -23,17 +23,34 @@ if TYPE_CHECKING:
 class ImageNats(nn.Module):
     """The model as a loss, whose forward a data-parallel wrapper must see.
 
+    Where training moves images, the model is told by how much (distribution augmentation, Jun et al. 2020, Distribution
+    Augmentation for Generative Modeling, section 3). The features of no move are always zero, and those of the others
+    are weights of the training alone.
+
     Args:
         model: the model that is trained.
+        shift: the most pixels that images are moved.
     """
 
-    def __init__(self, model: PixelRNN) -> None:
+    def __init__(self, model: PixelRNN, shift: int = 0) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.shift = model, shift
+        self.moves = None
+        if shift:
+            count = (2 * shift + 1) ** 2
+            self.moves = nn.Embedding(count, model.config.features, padding_idx=count // 2, device=model.device)
+            nn.init.zeros_(self.moves.weight)
 
     def forward(self, batch: Batch) -> Tensor:
         """Gives the nats [B] of the images of a batch whose levels and condition have been checked."""
-        return batch.sum_nats(self.model.checked_nll(batch))
+        return batch.sum_nats(self.model.checked_nll(batch, self._features(batch)))
+
+    def _features(self, batch: Batch) -> Tensor | None:
+        """Gives the features [B, 1, 1, F] of how the images were moved."""
+        if self.moves is None:
+            return None
+        down, right = (batch.levels.new_zeros(len(batch.levels), 2).long() if batch.moves is None else batch.moves).T
+        return self.moves((down + self.shift) * (2 * self.shift + 1) + right + self.shift)[:, None, None]
 
 
 def backward(

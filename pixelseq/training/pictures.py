@@ -14,6 +14,7 @@ from pixelseq.generation.completion import complete
 from pixelseq.generation.sampling import sample
 from pixelseq.imaging.pictures import completion_sheet, sample_sheet
 from pixelseq.model.condition import Condition
+from pixelseq.model.config import ModelConfig
 from pixelseq.model.pixelrnn import PixelRNN
 
 SAMPLED_PIXELS = 128 * 128
@@ -30,7 +31,8 @@ PICTURES = ("samples", "tall", "completions")
 def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -> dict[str, Image.Image]:
     """Draws sheets of samples as large as the largest image, of taller samples, and of completions of test images.
 
-    The lower halves of test images are completed. A model that knows labels draws a row of samples of each.
+    The lower halves of test images are completed. A model that knows labels draws a row of samples of each; one that
+    knows vectors or texts draws a row for each of the images whose completions are shown.
 
     Args:
         model: the model to draw from.
@@ -42,14 +44,13 @@ def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -
     sizes = data.train.sizes if isinstance(data.train, Images) else data.test.sizes
     H, W = _capped(sizes.max(0).tolist(), SAMPLED_PIXELS)
     num = 64 if H * W <= SAMPLED_PIXELS // 4 else 16
-    classes = torch.arange(min(model.config.classes, LABELS))
-    told, labels = None, classes.repeat_interleave(COLUMNS)
-    if len(classes):
-        num, told = len(labels), Condition(label=labels)
-    samples = sample(model, num, H, W, seed, condition=told)
-    told = Condition(label=classes.repeat(16)[:16]) if len(classes) else None
-    tall = sample(model, 16, _capped((tall_height, W), SAMPLED_PIXELS)[0], W, seed, condition=told)
     test = data.test[:: -(-len(data.test) // 8)]
+    shown, names = _shown(model.config, test)
+    turns = 0 if shown is None else shown.batch or 0
+    num = COLUMNS * turns or num
+    samples = sample(model, num, H, W, seed, condition=shown and shown.select(torch.arange(num) % turns))
+    told = shown and shown.select(torch.arange(16) % turns)
+    tall = sample(model, 16, _capped((tall_height, W), SAMPLED_PIXELS)[0], W, seed, condition=told)
     originals = []
     for image in test:
         h, w = _capped(image.shape[1:], COMPLETED_PIXELS)
@@ -63,11 +64,20 @@ def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -
         for k, (image, mask, told) in enumerate(zip(originals, masks, conditions, strict=True))
     ]
     sheets = [
-        sample_sheet(samples, pixel_format, columns=COLUMNS),
+        sample_sheet(samples, pixel_format, columns=COLUMNS, names=names),
         sample_sheet(tall, pixel_format, columns=16),
         completion_sheet(originals, masks, completions, pixel_format),
     ]
     return dict(zip(PICTURES, sheets, strict=True))
+
+
+def _shown(config: ModelConfig, test: Images) -> tuple[Condition | None, list[str]]:
+    """Gives what samples take turns to be told, and its names; nothing for a model that knows no conditions."""
+    if config.classes:
+        count = min(config.classes, LABELS)
+        names = [config.class_names[k] if config.class_names else str(k) for k in range(count)]
+        return Condition(label=torch.arange(count)), names
+    return test.condition, [] if test.condition is None else test.read_names()
 
 
 def _capped(size: Sequence[int], pixels: int) -> tuple[int, int]:

@@ -34,7 +34,7 @@ class RunState:
 
     Args:
         accelerator: the run's accelerator.
-        model: the model that is trained.
+        loss: the model that is trained, as a loss.
         optimizer: the optimizer of its parameters.
         ema_decay: the decay per step of the averaged weights.
         compile: whether to compile the model with torch.compile.
@@ -43,16 +43,15 @@ class RunState:
     def __init__(
         self,
         accelerator: Accelerator,
-        model: PixelRNN,
+        loss: ImageNats,
         optimizer: torch.optim.Optimizer,
         ema_decay: float,
         compile: bool,
     ) -> None:
-        self.accelerator, self.model, self.plain_optimizer = accelerator, model, optimizer
-        loss = ImageNats(model)
+        self.accelerator, self.model, self.plain_optimizer = accelerator, loss.model, optimizer
         if compile:
             loss.compile()
-        self.average = WeightAverage(model, ema_decay, accelerator.device)
+        self.average = WeightAverage(loss.model, ema_decay, accelerator.device)
         self.network, self.optimizer = accelerator.prepare(loss, optimizer)
         # Nats, images and values since the last line of metrics.
         self.window = torch.zeros(3, dtype=torch.float64, device=accelerator.device)

@@ -75,13 +75,17 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model of three classes and eight orders in runs/told, one of neither in runs/plain, pictures
-    without labels, pictures of the classes in animals, those of its test alone in untrained, and in others by other
-    names."""
+    """A folder with models and pictures.
+
+    Models: runs/told of three classes and eight orders, runs/strict the like that must be told labels, and runs/plain.
+    Pictures: pictures without labels, animals of the classes, untrained of the classes without training images, and
+    others of classes of other names.
+    """
     folder = tmp_path_factory.mktemp("told")
     config = ModelConfig(PixelFormat(1, 4), hidden=4, blocks=("diagonal",), context_blocks=0, head_features=8)
     knowing = replace(config, classes=3, class_names=("7", "cat", "dog"), orders=8, condition_dropout=0.1)
-    for name, one in (("plain", config), ("told", knowing)):
+    strict = replace(knowing, condition_dropout=0.0)
+    for name, one in (("plain", config), ("strict", strict), ("told", knowing)):
         torch.manual_seed(0)
         model = PixelRNN(one)
         if model.conditioning is not None:  # an untrained one adds nothing

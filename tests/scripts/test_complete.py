@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -288,6 +289,26 @@ def test_labels_of_completions(told: Path) -> None:
         found = drawn(told, *(f"{k}-{n}" for k in range(3) for n in range(2)))
         images, condition = torch.zeros(3, 1, 4, 6).long(), Condition(label=torch.tensor(labels))
         assert torch.equal(found, complete_in_library(model, images, none, 2, condition=condition).flatten(0, 1))
+
+
+def test_texts_of_completions(told: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = {"a dog": torch.tensor([3.0, 0.0]), "no dog": torch.tensor([0.0, -3.0])}
+    monkeypatch.setattr(
+        "pixelseq.model.told.load_text_encoder",
+        lambda name: lambda texts: torch.stack([vectors[text] for text in texts]),
+    )
+    config = PixelRNN.from_pretrained(told / "runs/plain").config
+    model = PixelRNN(replace(config, vector_features=2, text_encoder="own", condition_dropout=0.1))
+    assert model.conditioning is not None
+    torch.nn.init.normal_(model.conditioning.vector.weight)
+    model.save_pretrained(tmp_path / "texts")
+    flags = ["--checkpoint", tmp_path / "texts", "--known-rows", 0, "--prompt", "no dog", "a dog"]
+    complete_told(told, *flags)
+    found = drawn(told, *(f"{k}-{n}" for k in range(3) for n in range(2)))
+    condition = Condition(vector=torch.stack([vectors[text] for text in ("no dog", "a dog", "no dog")]))
+    none = torch.zeros(3, 1, 4, 6).long(), torch.zeros(4, 6).bool()
+    assert torch.equal(found, complete_in_library(model, *none, 2, condition=condition).flatten(0, 1))
+    assert not torch.equal(found, complete_in_library(model, *none, 2).flatten(0, 1))
 
 
 def own_values(path: Path) -> np.ndarray:

@@ -133,8 +133,14 @@ MISTAKES_OF_TELLING = {
     "label-for-none": ([*PLAIN, "--label", "dog"], "--label is given, and the model knows no labels"),
     "labels-too-many": (
         [*TOLD, "--label", *4 * ["dog"]],
-        "--label names 4 classes for 3 images; name one, or one for each image",
+        "--label gives 4 classes for 3 images; give one, or one for each image",
     ),
+    "label-needed": (
+        [*COMPLETE_TOLD, "--checkpoint", "runs/strict"],
+        "the model must be told the label of every image, 0 to 2, by --label: it was trained without condition_dropout",
+    ),
+    "prompts-too-many": ([*TOLD, "--prompt", *4 * ["a dog"]], "--prompt gives 4 texts for 3 images; give one, or one"),
+    "prompt-for-none": ([*TOLD, "--prompt", "a dog"], "--prompt is given, and the model knows no texts; train one"),
     "order-beyond": ([*TOLD, "--order", "8"], "--order is 8; the model knows orders 0 to 7"),
     "order-below": ([*TOLD, "--order", "-1"], "--order is -1; the model knows orders 0 to 7"),
     "extend-text": ([*TOLD, "--extend", "above=3"], "--extend is 'above=3'; expected sides and pixels such as top=8"),

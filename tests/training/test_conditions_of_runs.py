@@ -14,7 +14,7 @@ from pixelseq.data import DataOptions, load
 from pixelseq.data.batches import batches_by_width, training_batches
 from pixelseq.data.store import Images, Store, Telling
 from pixelseq.model.orders import turn
-from pixelseq.training.conditions import conditional, with_labels
+from pixelseq.training.conditions import conditional, told_as_learned
 from pixelseq.training.config import TrainConfig
 from pixelseq.training.presets import PRESETS
 
@@ -29,7 +29,7 @@ def labelled(count: int = 40, telling: Telling = Telling()) -> Images:  # noqa: 
 
 
 def test_training_leaves_out_a_share_of_the_labels_and_evaluation_none() -> None:
-    images = labelled(400, Telling(labels=True, dropout=0.25))
+    images = labelled(400, Telling("label", dropout=0.25))
     told = images.condition
     assert told is not None
     assert told.label is not None
@@ -61,7 +61,7 @@ def test_training_turns_each_image_to_one_of_the_orders(orders: int) -> None:
 
 
 def test_batches_tell_each_image_its_own_label_and_order_on_any_number_of_processes() -> None:
-    images = labelled(telling=Telling(labels=True, dropout=0.2, orders=8))
+    images = labelled(telling=Telling("label", dropout=0.2, orders=8))
 
     def batches(rank: int, world: int) -> list[dict[tuple[int, int], tuple[list, int, int]]]:
         given = []
@@ -111,7 +111,7 @@ def test_a_run_fits_its_model_to_the_labels_of_the_data() -> None:
     assert model.class_names == tuple("0123456789")
     assert told.test.condition is not None
     assert isinstance(told.train, Images)
-    assert told.train.telling == Telling(True, 0.1, 4)
+    assert told.train.telling == Telling("label", 0.1, 4)
     assert conditional(TrainConfig(), data) == (TrainConfig().model, data)
 
 
@@ -120,6 +120,9 @@ def test_labels_that_are_not_there() -> None:
     with pytest.raises(ValueError, match=r"`condition` is label, and .*digit_columns has no labels: it takes folders"):
         conditional(TrainConfig(condition="label"), columns)
     config = small_model(classes=2, condition_dropout=0.1).config
-    assert with_labels(columns.test, (), config) == (columns.test, "scored without labels: the images have no labels")
+    assert told_as_learned(columns.test, (), config) == (
+        columns.test,
+        "scored without labels: the images have no labels",
+    )
     with pytest.raises(ValueError, match="the images have no labels, and the model must be told the label of every"):
-        with_labels(columns.test, (), dataclasses.replace(config, condition_dropout=0.0))
+        told_as_learned(columns.test, (), dataclasses.replace(config, condition_dropout=0.0))

@@ -138,8 +138,11 @@ def test_a_killed_run_goes_on_to_the_last_bit(uninterrupted: dict[str, Any], tmp
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", [None, TWO], ids=["one process", "two"])
-def test_a_killed_run_of_labels_and_orders_goes_on_to_the_last_bit(launcher: list[str] | None, tmp_path: Path) -> None:
-    flags = ["--condition", "label", "--condition-dropout", "0.5", "--orders", "8", "--model.blocks", "diagonal"]
+def test_a_killed_run_of_labels_orders_and_shifts_goes_on_to_the_last_bit(
+    launcher: list[str] | None, tmp_path: Path
+) -> None:
+    flags = ["--condition", "label", "--condition-dropout", "0.5", "--orders", "8", "--shift", "2"]
+    flags += ["--model.blocks", "diagonal"]
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
         if name == "killed":

@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 from helpers import small_model
 
+from pixelseq.training.gradients import ImageNats
 from pixelseq.training.optimisers import build_optimizer
 from pixelseq.training.run_state import RunState
 
@@ -19,7 +20,7 @@ NAN, INF = float("nan"), float("inf")
 def state() -> RunState:
     model = small_model()
     optimizer = build_optimizer("adamw", model.parameters(), 0.01, 0.0)
-    return RunState(Accelerator(cpu=True), model, optimizer, 0.9, compile=False)
+    return RunState(Accelerator(cpu=True), ImageNats(model), optimizer, 0.9, compile=False)
 
 
 def sums(nats: float) -> torch.Tensor:
