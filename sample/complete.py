@@ -19,17 +19,16 @@ import tyro
 from PIL import Image
 from torch import Tensor
 
-from pixelseq import PixelFormat, PixelRNN, SamplingOptions, complete
+from pixelseq import Condition, PixelFormat, PixelRNN, SamplingOptions, complete
 from pixelseq.data.files import files_below, is_picture, left_out
 from pixelseq.data.options import parse_range
 from pixelseq.data.texts import find_maps
+from pixelseq.imaging.extension import Extension
 from pixelseq.imaging.limits import MAX_PIXELS
 from pixelseq.imaging.masks import (
     RULES,
     Mark,
     find_masks,
-    grown,
-    known_after_unknown,
     known_columns,
     known_rows,
     mask_of_size,
@@ -45,6 +44,8 @@ from pixelseq.imaging.read import SUFFIXES
 from pixelseq.imaging.text import TEXT, check_text, save_text, to_text
 from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
+from pixelseq.model.orders import IN_WORDS, ORDERS, check_order, fitting_order, known_late
+from pixelseq.model.told import condition_of, label_numbers
 from pixelseq.runtime.scripts import as_flags, check_out, is_one_file, one_line_errors, parse_flags, set_up_torch
 
 AT_ONCE = 256
@@ -57,7 +58,7 @@ Known = Callable[[Path, Image.Image], Tensor]
 @dataclass(frozen=True)
 class Arguments:
     """Completes partial images with a trained model. One of --known-rows, --known-cols, --box, --mask and --alpha says
-    what is known; in text maps, without any, ? marks what is not."""
+    what is known, or --extend that something is drawn around it; in text maps, without any, ? marks what is not."""
 
     image: tuple[Path, ...]
     """Pictures of any kind, text maps in the characters of its legend, or folders of them; unknown
@@ -77,6 +78,9 @@ class Arguments:
     (transparent), not transparent (opaque) or not gray (coloured)."""
     alpha: bool = False
     """What is not opaque in a picture is drawn, the rest is known."""
+    extend: str | None = None
+    """top=8,left=8: draws so many pixels beyond these borders, also bottom and right. Alone it says that all of an
+    image is known; together with what says otherwise, that is of the image within its borders."""
     grow: int = 0
     """What is drawn reaches so many pixels farther: the soft edges of what was erased are drawn, too."""
     num: int = 8
@@ -89,6 +93,12 @@ class Arguments:
     """Completion n of image b depends on the seed and b * num + n alone."""
     sampling: Annotated[SamplingOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=SamplingOptions)
     """How levels are drawn."""
+    label: tuple[str, ...] = ()
+    """Class of the images, by its name or number, for a net that was trained with --condition label; of several, one
+    for each image in turn."""
+    order: int | Literal["auto"] = "auto"
+    """Raster order that pixels are drawn in, for a net that was trained with --orders; by default for each image the
+    one in which the most known pixels come before the first unknown one."""
     format: Literal["png", "npy", "txt"] | None = None
     """Of the files in a folder: pictures, integer levels or text; by default what the images are, pictures or text."""
     range: str | None = None
@@ -115,7 +125,8 @@ def run(arguments: Arguments) -> None:
     if arguments.max_pixels < 1:
         raise ValueError(f"`max_pixels` is {arguments.max_pixels}; it must be at least 1")
     paths = pictures_of(arguments)
-    known = known_part(arguments, paths)
+    extension = Extension() if arguments.extend is None else Extension.parse(arguments.extend)
+    known = known_part(arguments, paths, extension)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(set_up_torch())
     pixel_format = model.config.pixel_format
     made = model.trained_on.preprocessing if model.trained_on else Preprocessing()
@@ -124,20 +135,12 @@ def run(arguments: Arguments) -> None:
     if TEXT in (f".{arguments.format}", arguments.out.suffix):
         check_text(pixel_format)
     tiles = None if arguments.tileset is None else read_tileset(arguments.tileset, pixel_format)
-    pictures: list[PartialPicture | PartialText] = []
-    for path in paths:
-        if known is None:
-            maps = read_partial_text(path, pixel_format, None)
-            pictures += [replace(one, known=grown(one.known, arguments.grow)) for one in maps]
-        elif path.suffix.lower() == TEXT:
-            if arguments.alpha:
-                raise ValueError(f"`alpha` is for pictures; {path} is text")
-            pictures += read_partial_text(path, pixel_format, partial(known, path))
-        else:
-            pictures.append(read_partial(path, pixel_format, partial(known, path), made, arguments.max_pixels))
+    pictures = read_pictures(paths, known, extension, pixel_format, made, arguments)
     if not is_one_file(arguments.out):
         check_names(pictures, arguments)
-    check_known(pictures, arguments)
+    check_known(pictures)
+    orders = choose_orders(pictures, model.config.orders, arguments)
+    told = tell(pictures, model, arguments)
     if model.trained_on is not None:
         sizes = {tuple(picture.known.shape): picture.path for picture in reversed(pictures)}
         for (height, width), path in reversed(sizes.items()):
@@ -146,11 +149,50 @@ def run(arguments: Arguments) -> None:
     if arguments.alpha and pixel_format.channels == 4:
         print("the model draws transparency, too: what is transparent on purpose is drawn anew; a --mask can spare it")
     completions = [
-        complete_in_parts(model, picture, arguments, first_index=k * arguments.num)
-        for k, picture in enumerate(pictures)
+        complete_in_parts(
+            model, picture, told and told.select(torch.tensor([k])), order, arguments, first_index=k * arguments.num
+        )
+        for k, (picture, order) in enumerate(zip(pictures, orders, strict=True))
     ]
     write(pictures, completions, arguments, pixel_format, tiles)
     print(f"wrote {arguments.num} completions of {len(pictures)} images to {arguments.out}")
+
+
+def read_pictures(
+    paths: list[Path],
+    known: Known | None,
+    extension: Extension,
+    pixel_format: PixelFormat,
+    made: Preprocessing,
+    arguments: Arguments,
+) -> list[PartialPicture | PartialText]:
+    """Reads pictures and text maps, of which parts are known, and extends them.
+
+    Args:
+        paths: their files.
+        known: says what is known of each; None where text says it.
+        extension: what is to be drawn beyond their borders.
+        pixel_format: the format of what the model draws.
+        made: what training made of pictures.
+        arguments: what is asked.
+    """
+    pictures: list[PartialPicture | PartialText] = []
+    for path in paths:
+        if known is None:
+            maps = read_partial_text(path, pixel_format, None, unmarked=arguments.extend is not None)
+            pictures += [replace(one, known=extension.grown(one.known, arguments.grow)) for one in maps]
+        elif path.suffix.lower() == TEXT:
+            if arguments.alpha:
+                raise ValueError(f"`alpha` is for pictures; {path} is text")
+            pictures += read_partial_text(path, pixel_format, partial(known, path))
+        else:
+            pictures.append(read_partial(path, pixel_format, partial(known, path), made, arguments.max_pixels))
+    if arguments.extend is None:
+        return pictures
+    if made.resize is not None:
+        height, width = made.resize
+        print(f"pictures are extended by pixels of the size that they are resized to, {height}x{width}")
+    return [picture.extended(extension, arguments.max_pixels) for picture in pictures]
 
 
 def check_names(pictures: list[PartialPicture | PartialText], arguments: Arguments) -> None:
@@ -162,8 +204,8 @@ def check_names(pictures: list[PartialPicture | PartialText], arguments: Argumen
         raise ValueError(f"completions are named after images, and these have one name: {', '.join(alike[:5])}")
 
 
-def check_known(pictures: list[PartialPicture | PartialText], arguments: Arguments) -> None:
-    """Says how pictures are read, and what their known pixels are good for.
+def check_known(pictures: list[PartialPicture | PartialText]) -> None:
+    """Says how pictures are read.
 
     Raises:
         ValueError: nothing of a picture is unknown.
@@ -173,24 +215,75 @@ def check_known(pictures: list[PartialPicture | PartialText], arguments: Argumen
             raise ValueError(f"{picture.path}: nothing of it is unknown, so there is nothing to draw")
         if not picture.known.any():
             print(f"nothing is known of {picture.path}: its completions are samples")
-    notes: dict[str, list[Path]] = {}
-    for picture in pictures:
-        if picture.note:
-            notes.setdefault(picture.note, []).append(picture.path)
-    for note, paths in notes.items():
-        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        print(f"{paths[0]}{more}: {as_flags(note)}")
-    late = sum(known_after_unknown(picture.known) for picture in pictures)
+    say([(picture.path, as_flags(picture.note)) for picture in pictures if picture.note])
+
+
+def say(notes: list[tuple[Path, str]]) -> None:
+    """Says each note once, with the first of the files that it is of."""
+    for note in dict.fromkeys(note for _, note in notes):
+        first, *others = [path for path, other in notes if other == note]
+        more = f" and {len(others)} more" if others else ""
+        print(f"{first}{more}: {note}")
+
+
+def choose_orders(pictures: list[PartialPicture | PartialText], orders: int, arguments: Arguments) -> list[int]:
+    """Chooses the order that each picture is completed in, and says which, and what known pixels it leaves unused.
+
+    Raises:
+        ValueError: the model, of so many orders, does not have the one that is asked for.
+    """
+    asked = arguments.order
+    if asked != "auto":
+        check_order(asked, orders)
+    masks = [picture.known for picture in pictures]
+    chosen = fitting(masks, orders) if asked == "auto" else [asked] * len(masks)
+    if orders > 1:
+        drawn = [f"drawn {IN_WORDS[order]} (order {order})" for order in chosen]
+        say([(picture.path, note) for picture, note in zip(pictures, drawn, strict=True)])
+    late = late_pixels(masks, chosen)
     if late and arguments.particles == 1:
-        known = sum(int(picture.known.sum()) for picture in pictures)
+        known = sum(int(mask.sum()) for mask in masks)
+        remedies = {"with --order auto": late_pixels(masks, fitting(masks, orders))} if asked != "auto" else {}
+        remedies |= {f"in a net of {n} orders": late_pixels(masks, fitting(masks, n)) for n in ORDERS if n > orders}
+        best = min(remedies, key=lambda name: remedies[name], default="")
+        more = ""
+        if best and (left := remedies[best]) < late:
+            more = f", and {best} they have" if left == 0 else f", and {best} all but {left} have"
         print(
-            f"{late} of {known} known pixels come after unknown ones in raster order and have no influence on those; "
-            "with --particles 16 they have"
+            f"{late} of {known} known pixels come after unknown ones in the order of drawing and have no influence on "
+            f"those; with --particles 16 they have{more}"
         )
+    return chosen
+
+
+def fitting(masks: list[Tensor], orders: int) -> list[int]:
+    """Chooses of so many orders the one for each mask [H, W]."""
+    return [int(fitting_order(mask, orders)) for mask in masks]
+
+
+def late_pixels(masks: list[Tensor], orders: list[int]) -> int:
+    """Counts the known pixels of masks [H, W] that come after unknown ones, each in an order of its own."""
+    return sum(int(known_late(mask, order)) for mask, order in zip(masks, orders, strict=True))
+
+
+def tell(pictures: list[PartialPicture | PartialText], model: PixelRNN, arguments: Arguments) -> Condition | None:
+    """Makes the condition of all pictures, which take turns in the labels.
+
+    Raises:
+        ValueError: the model does not know a label, or there are more of them than pictures.
+    """
+    if arguments.label and (count := len(label_numbers(model.config, arguments.label))) > len(pictures):
+        raise ValueError(f"`label` names {count} classes for {len(pictures)} images; name one, or one for each image")
+    return condition_of(model.config, arguments.label, len(pictures))
 
 
 def complete_in_parts(
-    model: PixelRNN, picture: PartialPicture | PartialText, arguments: Arguments, first_index: int
+    model: PixelRNN,
+    picture: PartialPicture | PartialText,
+    told: Condition | None,
+    order: int,
+    arguments: Arguments,
+    first_index: int,
 ) -> Tensor:
     """Draws the completions [num, C, H, W] of a picture, a part of them at a time."""
     at_once = max(1, AT_ONCE // max(1, arguments.particles))
@@ -204,6 +297,8 @@ def complete_in_parts(
             arguments.sampling,
             progress=True,
             particles=arguments.particles,
+            condition=told,
+            order=order,
             first_index=first_index + done,
         )[0].cpu()
         for done in range(0, max(1, arguments.num), at_once)
@@ -284,7 +379,7 @@ def files_in(folder: Path) -> list[Path]:
     return maps or pictures
 
 
-def known_part(arguments: Arguments, paths: list[Path]) -> Known | None:
+def known_part(arguments: Arguments, paths: list[Path], extension: Extension) -> Known | None:
     """Makes of the flags a function that gives a picture's mask [H, W] of what is known; None where text says it."""
     ways: dict[str, Known] = {}
     if (rows := arguments.known_rows) is not None:
@@ -302,12 +397,14 @@ def known_part(arguments: Arguments, paths: list[Path]) -> Known | None:
         ways["`alpha`"] = lambda _, picture: opaque(picture)
     if not ways and all(path.suffix.lower() == TEXT for path in paths):
         return None
+    if not ways and arguments.extend is not None:
+        ways["`extend`"] = lambda _, picture: known_rows(picture.height, picture.height, picture.width)
     if len(ways) != 1:
         found = " and ".join(ways) or "nothing"
-        expected = "`known_rows`, `known_cols`, `box`, `mask`, `alpha`"
+        expected = "`known_rows`, `known_cols`, `box`, `mask`, `alpha`, `extend`"
         raise ValueError(f"say what is known: one of {expected}, not {found}")
     (way,) = ways.values()
-    return lambda path, picture: grown(way(path, picture), arguments.grow)
+    return lambda path, picture: extension.grown(way(path, picture), arguments.grow)
 
 
 def read_masks(mask: Path, mark: Mark | None, paths: list[Path], max_pixels: int) -> dict[Path, Tensor]:

@@ -2,6 +2,7 @@
 
     python train/evaluate.py --checkpoint runs/digits
     python train/evaluate.py --checkpoint runs/digits --data my/digits --per-image scores.csv
+    python train/evaluate.py --checkpoint runs/told --classify uniform
     accelerate launch --multi_gpu --num_processes N train/evaluate.py --checkpoint runs/digits
 
 The last line is JSON; it is the same on any number of processes, to the last bit where each uses as many threads, and
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
+import torch
 import tyro
 
 from pixelseq import PixelRNN
@@ -26,12 +28,14 @@ from pixelseq.data import DataOptions, Dataset, Images, SourceImages, load, load
 from pixelseq.data.splits import ALL
 from pixelseq.imaging.preprocessing import Preprocessing
 from pixelseq.model.checkpoint import CHECKPOINT, newest
-from pixelseq.model.likelihood import Likelihood
+from pixelseq.model.classifier import Classification
+from pixelseq.model.likelihood import Likelihood, mean_over_orders
 from pixelseq.runtime.files import atomic_write
 from pixelseq.runtime.names import as_path
 from pixelseq.runtime.processes import join_processes
 from pixelseq.runtime.scripts import as_flags, check_out, one_line_errors, parse_flags
 from pixelseq.training.arguments import gives
+from pixelseq.training.classification import classify, confusion_table, prior_of_labels
 from pixelseq.training.conditions import told_as_learned
 from pixelseq.training.gradients import nats_shared
 from pixelseq.training.settings import read_settings
@@ -53,6 +57,9 @@ class Arguments:
     """A run's folder, a checkpoint folder or a model id on the hub; the newest run where none is given."""
     per_image: Path | None = None
     """A .csv to write, with the name, the nats and the bits/dim of each image."""
+    classify: Literal["uniform", "counted"] | None = None
+    """Says the label of each image by Bayes' rule, p(label | image), for a net that was trained with --condition label:
+    of labels that are equally probable or that are counted in the training images."""
 
 
 def main(arguments: list[str]) -> None:
@@ -111,6 +118,7 @@ def prepared_alike(model: PixelRNN) -> DataOptions:
         range=None if made.value_range is None else "{:.17g},{:.17g}".format(*made.value_range),
         resize=resize,
         crop=crop,
+        text_encoder=model.config.text_encoder or DataOptions().text_encoder,
     )
 
 
@@ -159,17 +167,25 @@ def evaluate(arguments: Arguments, model: PixelRNN, alike: DataOptions | None = 
     if (theirs.channels, theirs.levels) != (ours.channels, ours.levels):
         raise ValueError(f"{data.name} has {theirs}, the model {ours}: choose `channels` and `levels`")
     parts, untold = tell_labels(data.splits if on == ALL else {on: data.splits[on]}, data.class_names, model)
+    prior = None
+    if arguments.classify is not None:
+        prior = prior_of_labels(arguments.classify, model.config, parts, data.splits.get("train"))
+        if untold:
+            raise ValueError(f"`classify` needs the labels of the model, and {data.name} is {untold[0]}")
     if accelerator.is_main_process:
         for note in [*preparation_notes(options, alike), *data.notes, *untold, *size_notes(model, parts)]:
             print(f"{data.name}: {as_flags(note)}", file=sys.stderr)
         of_all = "" if options.streaming else f" of {sum(map(len, data.splits.values()))}"
         print(f"scores {sum(map(len, parts.values()))}{of_all} images of {data.name}: {why}", file=sys.stderr)
-    nats = [value for images in parts.values() for value in nats_shared(accelerator, model, images)]
+    by_order = torch.cat([nats_shared(accelerator, model, images) for images in parts.values()], 1)  # [orders, N]
+    nats = mean_over_orders(by_order).tolist()
     values = [value for images in parts.values() for value in images.num_values]
     likelihood = Likelihood.of(nats, values)
+    classified = None if prior is None else classify(accelerator, model, parts, prior)
     if accelerator.is_main_process:
+        names = model.config.class_names or tuple(map(str, range(model.config.classes)))
         if arguments.per_image is not None:
-            write_table(arguments.per_image, parts, nats, values)
+            write_table(arguments.per_image, parts, nats, values, classified, names)
         result = {
             "data": data.name,
             "split": on,
@@ -179,6 +195,16 @@ def evaluate(arguments: Arguments, model: PixelRNN, alike: DataOptions | None = 
             "bits_per_dim": likelihood.bits_per_dim,
             "bits_standard_error": likelihood.bits_error,
         }
+        if model.config.orders > 1:
+            result["nats_by_order"] = [Likelihood.of(own, values).nats_per_image for own in by_order.tolist()]
+        if classified is not None:
+            result |= {
+                "prior": arguments.classify,
+                "accuracy": classified.accuracy,
+                "accuracy_standard_error": classified.accuracy_error,
+                "calibration_error": classified.calibration_error,
+            }
+            print(as_flags(confusion_table(classified, names)), file=sys.stderr)
         print(json.dumps(result))
     accelerator.wait_for_everyone()
     accelerator.end_training()
@@ -212,8 +238,15 @@ def size_notes(model: PixelRNN, parts: Mapping[str, Images]) -> list[str]:
     return [f"{len(notes)} of {len(sizes)} images: {notes[0]}"] if notes else []
 
 
-def write_table(path: Path, parts: Mapping[str, Images], nats: Sequence[float], values: Sequence[int]) -> None:
-    """Writes the name, the nats and the bits/dim of each image to a .csv."""
+def write_table(
+    path: Path,
+    parts: Mapping[str, Images],
+    nats: Sequence[float],
+    values: Sequence[int],
+    classified: Classification | None,
+    class_names: Sequence[str],
+) -> None:
+    """Writes the name, the nats and the bits/dim of each image to a .csv, and what is said of its label."""
     names = []
     for split, images in parts.items():
         prefix = f"{split} " if images.store.names_file is None and split != ALL else ""
@@ -223,9 +256,10 @@ def write_table(path: Path, parts: Mapping[str, Images], nats: Sequence[float], 
         beside.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         table = csv.writer(file)
-        table.writerow(["name", "nats", "bits_per_dim"])
-        for name, own, count in zip(names, nats, values, strict=True):
-            table.writerow([name, own, Likelihood.of([own], [count]).bits_per_dim])
+        table.writerow(["name", "nats", "bits_per_dim", *([] if classified is None else ["label", "said", "p"])])
+        for k, (name, own, count) in enumerate(zip(names, nats, values, strict=True)):
+            said = [] if classified is None else classified.row(k, class_names)
+            table.writerow([name, own, Likelihood.of([own], [count]).bits_per_dim, *said])
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pixelseq.generation.particles import Particles
 from pixelseq.generation.walkers import start_walk
 from pixelseq.model.condition import Condition
 from pixelseq.model.inputs import Bools, Integers, as_tensor, whole_number
-from pixelseq.model.orders import check_order, turn, turn_back
+from pixelseq.model.orders import check_order, fitting_order, turn, turn_back
 from pixelseq.model.pixelrnn import PixelRNN
 
 
@@ -170,11 +170,9 @@ def _parts(
     model: PixelRNN, images: Tensor, known: Tensor, condition: Condition | None, order: int | Literal["auto"]
 ) -> Iterator[_Part]:
     """Sorts images [B, C, H, W] by the orders that they are completed in."""
-    B, orders = len(images), torch.arange(model.config.orders, device=images.device)
+    B = len(images)
     if order == "auto":
-        # As many known pixels as possible come before the first unknown one.
-        before = torch.stack([turn(known, k).flatten(1).long().cumprod(1).sum(1) for k in orders.tolist()])
-        best = (before == before.amax(0)).long().argmax(0)  # the first of equals
+        best = fitting_order(known, model.config.orders)
     else:
         check_order(order, model.config.orders)
         best = torch.full((B,), order, device=images.device)

@@ -180,12 +180,6 @@ def resized(known: Tensor, size: tuple[int, int]) -> Tensor:
     return F.adaptive_max_pool2d((~known).float()[None], size)[0] == 0
 
 
-def known_after_unknown(known: Tensor) -> int:
-    """Counts the known pixels of a mask [H, W] that come after an unknown one in raster order."""
-    before = (~known).flatten().cumsum(0)  # unknown pixels up to each one
-    return int((known.flatten() & (before > 0)).sum())
-
-
 def _named(names: list[str]) -> str:
     more = f" and {len(names) - NAMED} others" if len(names) > NAMED else ""
     return f"{', '.join(names[:NAMED])}{more}"

@@ -6,7 +6,7 @@ Shapes: C colours, H rows, W columns, V levels.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from pixelseq.imaging.depth import CLEAR, MOST_DARK, TOP
+from pixelseq.imaging.extension import Extension
 from pixelseq.imaging.levels import SHADES, shades
 from pixelseq.imaging.limits import MAX_PIXELS
 from pixelseq.imaging.masks import resized
@@ -64,6 +65,25 @@ class PartialPicture:
         filled = _with_values(self.own, values)
         wide = _from_rgba(np.where(unknown, drawn, as_seen(self.own, 4)))
         return filled if np.array_equal(as_seen(filled, 4), as_seen(wide, 4)) else wide
+
+    def extended(self, extension: Extension, max_pixels: int = MAX_PIXELS) -> PartialPicture:
+        """Gives the picture with unknown pixels beyond its borders.
+
+        Args:
+            extension: how many pixels.
+            max_pixels: the most pixels that it may then have.
+
+        Raises:
+            ValueError: it would have more.
+        """
+        try:
+            known = extension.around(self.known, max_pixels)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from error
+        sides = (extension.top, extension.bottom), (extension.left, extension.right)
+        values = np.array(self.own)
+        own = _with_values(self.own, np.pad(values, (*sides, (0, 0))[: values.ndim]))
+        return replace(self, known=known, levels=extension.around(self.levels, max_pixels), own=own)
 
     def _colours(self, completion: Tensor, top: int = SHADES - 1) -> NDArray[np.integer]:
         """Gives the colours [1, 3 or 4, H, W] of a completion; the highest value is `top`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from pixelseq.imaging.extension import Extension
+from pixelseq.imaging.limits import MAX_PIXELS
 from pixelseq.imaging.pictures import check_pictures, to_picture
 from pixelseq.imaging.text import TextMap, check_text, read_maps
 from pixelseq.pixel_format import PixelFormat
@@ -38,9 +40,20 @@ class PartialText:
         """Draws a completion [1, H, W] as a picture of its own size."""
         return to_picture(completion, self.pixel_format)
 
+    def extended(self, extension: Extension, max_pixels: int = MAX_PIXELS) -> PartialText:
+        """Gives the map with unknown tiles beyond its borders, as `PartialPicture.extended` does."""
+        try:
+            known = extension.around(self.known, max_pixels)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from error
+        return replace(self, known=known, levels=extension.around(self.levels, max_pixels))
+
 
 def read_partial_text(
-    path: Path, pixel_format: PixelFormat, known: Callable[[Image.Image], Tensor] | None
+    path: Path,
+    pixel_format: PixelFormat,
+    known: Callable[[Image.Image], Tensor] | None,
+    unmarked: bool = False,
 ) -> list[PartialText]:
     """Reads the maps of a text file, of which parts are known.
 
@@ -49,26 +62,31 @@ def read_partial_text(
         pixel_format: the format of what the model draws, with a legend.
         known: gives the mask [H, W] of a picture of W columns and H rows; by default the map says itself what is
             unknown, by `UNKNOWN`.
+        unmarked: whether a map may mark nothing; all of it is then known.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no text map, a known tile that the legend lacks, a format that is no text, or by default nothing
-            that is marked or a legend that has the mark.
+        ValueError: no text map, a known tile that the legend lacks, a format that is no text, or where a map must mark
+            something, nothing that is marked or a legend that has the mark.
     """
     check_text(pixel_format)
     check_pictures(pixel_format)
     assert pixel_format.legend is not None
-    if known is None and UNKNOWN in pixel_format.legend:
+    if known is None and UNKNOWN in pixel_format.legend and not unmarked:
         raise ValueError(
             f"{UNKNOWN} is a tile of the model's legend {pixel_format.legend!r} and cannot mark what is unknown; "
             "say what is known by `mask`, `known_rows`, `known_cols` or `box`"
         )
+    mark = None if UNKNOWN in pixel_format.legend else UNKNOWN
     maps = read_maps(path, pixel_format.legend) or [TextMap(())]
     found = []
     for number, one in enumerate(maps, 1):
         try:
             one.check()
-            mask = _unmarked(one) if known is None else known(Image.new("1", (len(one.lines[0]), len(one.lines))))
+            if known is not None:
+                mask = known(Image.new("1", (len(one.lines[0]), len(one.lines))))
+            else:
+                mask = ~_equal(one, mark) if unmarked else _unmarked(one)
             levels = torch.from_numpy(one.levels(pixel_format.legend, mask.numpy()))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
@@ -108,5 +126,5 @@ def _unmarked(one: TextMap) -> Tensor:
     return mask
 
 
-def _equal(one: TextMap, character: str) -> Tensor:
+def _equal(one: TextMap, character: str | None) -> Tensor:
     return torch.from_numpy(np.array([[tile == character for tile in line] for line in one.lines]))

@@ -7,11 +7,23 @@ turned before a walk, which knows order 0 alone, and what the walk gives is turn
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 FLIPPED, MIRRORED, TRANSPOSED = 1, 2, 4
 ORDERS = (1, 2, 4, 8)
 """The numbers of orders that a model can have: 0 alone, with the flipped one, with the mirrored ones, or all."""
+IN_WORDS = (
+    "from above",
+    "from below",
+    "from above, each row from the right",
+    "from below, each row from the right",
+    "from the left, column by column",
+    "from the left, column by column, each from below",
+    "from the right, column by column",
+    "from the right, column by column, each from below",
+)
+"""Where each order comes from."""
 
 
 def check_order(order: int, orders: int) -> None:
@@ -19,6 +31,25 @@ def check_order(order: int, orders: int) -> None:
     if not isinstance(order, int) or not 0 <= order < orders:
         known = f"knows orders 0 to {orders - 1}" if orders > 1 else "has learned order 0 alone"
         raise ValueError(f"`order` is {order!r}; the model {known}")
+
+
+def known_late(known: Tensor, order: int) -> Tensor:
+    """Counts the known pixels of masks [..., H, W] that come after the first unknown one in an order: [...], int64."""
+    turned = turn(known, order).flatten(-2).long()
+    return turned.sum(-1) - turned.cumprod(-1).sum(-1)
+
+
+def fitting_order(known: Tensor, orders: int) -> Tensor:
+    """Finds for masks [..., H, W] the order in which the fewest known pixels come after the first unknown one.
+
+    Args:
+        known: bool, True where a pixel is known.
+        orders: the number of orders to choose from.
+
+    Returns:
+        [...], int64; the lowest of equals.
+    """
+    return torch.stack([known_late(known, order) for order in range(orders)]).argmin(0)
 
 
 def turn(image: Tensor, order: int) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pixelseq.data.batches import batches_by_width
 from pixelseq.data.store import Images
 from pixelseq.model.batch import Batch
+from pixelseq.model.condition import Condition
 from pixelseq.model.likelihood import Likelihood, mean_over_orders, nats_of_images
 from pixelseq.model.pixelrnn import PixelRNN
 
@@ -109,15 +110,29 @@ def evaluate_shared(accelerator: Accelerator, model: PixelRNN, images: Images) -
 
     The result is the same on any number of processes, as `nats_of_images` says.
     """
-    return Likelihood.of(nats_shared(accelerator, model, images), images.num_values)
+    nats = mean_over_orders(nats_shared(accelerator, model, images))
+    return Likelihood.of(nats.tolist(), images.num_values)
 
 
-def nats_shared(accelerator: Accelerator, model: PixelRNN, images: Images) -> list[float]:
-    """Computes the nats of each of a set of images, of which each process takes its share, for all processes."""
+def nats_shared(
+    accelerator: Accelerator, model: PixelRNN, images: Images, condition: Condition | None = None
+) -> Tensor:
+    """Computes for all processes the nats of images in each order; each process takes its share of the images.
+
+    Args:
+        accelerator: the run's accelerator.
+        model: the model.
+        images: the images.
+        condition: what the model is told of them, by default what they tell themselves.
+
+    Returns:
+        [orders, N], float64.
+    """
     rank, world = accelerator.process_index, accelerator.num_processes
-    nats = nats_of_images(model, images, images.shapes, condition=images.condition, rank=rank, world=world)
+    told = images.condition if condition is None else condition
+    nats = nats_of_images(model, images, images.shapes, condition=told, rank=rank, world=world)
     # Every image was evaluated by one process and is 0 on the others: the sum over processes is exact.
-    return mean_over_orders(accelerator.reduce(nats.to(accelerator.device), reduction="sum").cpu()).tolist()
+    return accelerator.reduce(nats.to(accelerator.device), reduction="sum").cpu()
 
 
 def sum_over_processes(accelerator: Accelerator, sums: Tensor) -> Likelihood:

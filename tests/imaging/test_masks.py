@@ -16,7 +16,6 @@ from pixelseq.imaging.masks import (
     Mark,
     find_masks,
     grown,
-    known_after_unknown,
     known_columns,
     known_rows,
     mask_of_size,
@@ -164,8 +163,6 @@ def test_growing_and_resizing_against_loops(H: int, W: int, pixels: int, seed: i
             parts = [y * h < (i + 1) * H and i * H < (y + 1) * h for y, _ in holes]
             across = [x * w < (j + 1) * W and j * W < (x + 1) * w for _, x in holes]
             assert other[i, j] == (not any(a and b for a, b in zip(parts, across, strict=True)))
-    flat = known.flatten().tolist()
-    assert known_after_unknown(known) == sum(one for k, one in enumerate(flat) if not all(flat[:k]))
 
 
 def test_a_mask_does_not_shrink() -> None:

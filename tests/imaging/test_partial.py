@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pixelseq.imaging.extension import Extension
 from pixelseq.imaging.levels import quantise
 from pixelseq.imaging.masks import opaque
 from pixelseq.imaging.partial import read_partial
@@ -88,6 +89,36 @@ def test_tiles_are_filled_in_the_colours_of_the_palette(tmp_path: Path) -> None:
     to_picture(image, TILES).convert("RGB").save(tmp_path / "a.png")
     filled = read_partial(tmp_path / "a.png", TILES, left).filled(completion)
     assert (filled.mode, filled.tobytes()) == ("RGB", to_picture(completion, TILES).convert("RGB").tobytes())
+
+
+@pytest.mark.parametrize("mode", ["1", "I;16", "P", "L", "LA", "RGB", "RGBA"])
+def test_an_extended_picture_is_filled_in_its_own_mode(tmp_path: Path, mode: str) -> None:
+    pixel_format = TILES if mode == "P" else PixelFormat({"RGB": 3, "RGBA": 4}.get(mode, 1), 2)
+    C, V = pixel_format.channels, pixel_format.levels
+    image, completion = without_hidden_colours(torch.randint(V, (C, 3, 5))), torch.randint(V, (C, 6, 8))
+    if mode == "RGBA":
+        completion = without_hidden_colours(completion)
+        completion[3, 0, 0] = 0  # so that a picture without transparency cannot hold it
+    picture = to_picture(image, pixel_format)
+    if mode == "I;16":
+        picture = Image.fromarray(np.array(picture).astype(np.uint16) * 257)
+    picture = picture if mode in ("I;16", "P") else picture.convert(mode)
+    picture.save(tmp_path / "a.png")
+    partial = read_partial(tmp_path / "a.png", pixel_format, lambda _: torch.ones(3, 5).bool())
+    wide = partial.extended(Extension(top=2, bottom=1, left=3))
+    inside = torch.zeros(6, 8).bool()
+    inside[2:5, 3:] = True
+    assert torch.equal(wide.known, inside)
+    assert torch.equal(wide.levels[:, 2:5, 3:].long(), image)
+    filled = wide.filled(completion)
+    assert (filled.mode, filled.size) == (picture.mode, (8, 6))
+    assert filled.getpalette() == picture.getpalette()
+    assert np.array_equal(np.array(filled)[2:5, 3:], np.array(picture))
+    completion[:, 2:5, 3:] = image
+    seen = 3 if mode == "P" else C
+    assert np.array_equal(as_seen(filled, seen), as_seen(to_picture(completion, pixel_format), seen))
+    with pytest.raises(ValueError, match=r"a\.png: `extend` makes 3x6 pixels .* `max_pixels` allows 17"):
+        partial.extended(Extension(right=1), max_pixels=17)
 
 
 @pytest.mark.parametrize(

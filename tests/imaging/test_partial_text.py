@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from pixelseq.imaging.extension import Extension
 from pixelseq.imaging.masks import known_rows
 from pixelseq.imaging.partial_text import read_partial_text, read_text_mask
 from pixelseq.pixel_format import PixelFormat
@@ -32,6 +34,21 @@ def test_unknown_tiles_may_be_anything(tmp_path: Path) -> None:
     assert [partial.path.name for partial in partials] == ["map-1.txt", "map-2.txt"]
     assert [partial.levels[0, 0].tolist() for partial in partials] == [[0, 1], [2, 2]]
     assert all(partial.known.tolist() == [[True, True], [False, False]] for partial in partials)
+
+
+def test_what_is_extended_need_mark_nothing(tmp_path: Path) -> None:
+    for text, legend, known in [
+        ("-#\n", "-#o", [True, True]),
+        ("?#\n", "-#o", [False, True]),
+        ("?#\n", "-?#", [True] * 2),
+    ]:
+        (partial,) = read_partial_text(write(tmp_path, text), replace(FORMAT, legend=legend), None, unmarked=True)
+        assert partial.known.tolist() == [known]
+        wide = partial.extended(Extension(bottom=1, left=1))
+        assert wide.known.tolist() == [[False, *known], [False] * 3]
+        assert wide.levels[0, 0, 1:].tolist() == partial.levels[0, 0].tolist()
+    with pytest.raises(ValueError, match=r"map\.txt: `extend` makes 1x7 pixels"):
+        partial.extended(Extension(right=5), max_pixels=6)
 
 
 @pytest.mark.parametrize(

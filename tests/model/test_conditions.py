@@ -13,7 +13,7 @@ from helpers import all_images, small_config, small_model
 from torch import Tensor
 
 from pixelseq import Condition, ModelConfig, PixelRNN
-from pixelseq.model.orders import turn, turn_back, turned_size
+from pixelseq.model.orders import fitting_order, known_late, turn, turn_back, turned_size
 
 PLACES = {
     0: lambda i, j: (i, j),
@@ -79,6 +79,22 @@ def test_turning_puts_the_pixels_of_an_order_in_order_and_back(order: int, size:
     expected = sorted(pixels, key=lambda pixel: PLACES[order](*pixel))
     assert turned.flatten().tolist() == [i * W + j for i, j in expected]
     assert torch.equal(turn_back(turned, order), image)
+
+
+def test_the_fitting_order_leaves_the_fewest_known_pixels_after_unknown_ones() -> None:
+    H, W = 3, 4
+    known = torch.rand(200, H, W, generator=torch.Generator().manual_seed(0)) < 0.8
+    known[:2] = torch.tensor([True, False])[:, None, None]
+    late = torch.zeros(200, 8, dtype=torch.long)
+    for n, order in itertools.product(range(200), range(8)):
+        pixels = itertools.product(range(H), range(W))
+        flat = [bool(known[n][pixel]) for pixel in sorted(pixels, key=lambda pixel: PLACES[order](*pixel))]
+        late[n, order] = sum(one for k, one in enumerate(flat) if not all(flat[:k]))
+    for order in range(8):
+        assert torch.equal(known_late(known, order), late[:, order])
+    for orders in (1, 2, 4, 8):
+        expected = [row.index(min(row)) for row in late[:, :orders].tolist()]
+        assert fitting_order(known, orders).tolist() == expected
 
 
 def test_a_model_of_one_order_and_no_condition_has_no_weights_for_them() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from running import in_process
 
@@ -68,4 +70,33 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for k, character in enumerate(LEGEND):
         save_png(Image.new("RGB", (3, 2), (40 * k, 0, 0)), folder / f"tileset/U+{ord(character):04X}.png")
     save_png(Image.new("RGB", (3, 2)), folder / "few_tiles/#.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of three classes and eight orders in runs/told, one of neither in runs/plain, pictures
+    without labels, pictures of the classes in animals, those of its test alone in untrained, and in others by other
+    names."""
+    folder = tmp_path_factory.mktemp("told")
+    config = ModelConfig(PixelFormat(1, 4), hidden=4, blocks=("diagonal",), context_blocks=0, head_features=8)
+    knowing = replace(config, classes=3, class_names=("7", "cat", "dog"), orders=8, condition_dropout=0.1)
+    for name, one in (("plain", config), ("told", knowing)):
+        torch.manual_seed(0)
+        model = PixelRNN(one)
+        if model.conditioning is not None:  # an untrained one adds nothing
+            for parameter in model.conditioning.parameters():
+                torch.nn.init.normal_(parameter)
+        model.save_pretrained(folder / "runs" / name / "checkpoint")
+    for k in range(3):
+        save_png(Image.new("L", (6, 4), 85 * k), folder / f"pictures/{k}.png")
+    random = np.random.default_rng(0)
+    for split, counts in {"train": (3, 2, 1), "test": (2, 2, 4)}.items():
+        for name, count in zip(knowing.class_names, counts, strict=True):
+            for k in range(count):
+                values = random.integers(4, size=(4, 5 + k % 2)).astype(np.uint8) * 85
+                save_png(Image.fromarray(values), folder / f"animals/{split}/{name}/{k}.png")
+                if split == "test":
+                    save_png(Image.fromarray(values), folder / f"others/a {name}/{k}.png")
+                    save_png(Image.fromarray(values), folder / f"untrained/test/{name}/{k}.png")
     return folder

@@ -10,8 +10,11 @@ import torch
 from PIL import Image
 from running import Outcome, in_process
 
-from pixelseq import ModelConfig, PixelFormat, PixelRNN
+from pixelseq import Condition, ModelConfig, PixelFormat, PixelRNN
+from pixelseq import complete as complete_in_library
 from pixelseq.imaging.pictures import read_image, save_png, to_picture
+from pixelseq.imaging.preprocessing import Preprocessing
+from pixelseq.model.trained_on import TrainedOn
 
 TILES = PixelFormat(1, 6, "categorical")
 
@@ -202,12 +205,156 @@ def test_a_mask_may_say_what_is_unknown_otherwise_and_be_grown(trained: Path, ma
 
 def test_known_pixels_without_influence_are_counted(trained: Path, marked: Path) -> None:
     line = (
-        "64 of 64 known pixels come after unknown ones in raster order and have no influence on those; "
-        "with --particles 16 they have"
+        "64 of 64 known pixels come after unknown ones in the order of drawing and have no influence on those; "
+        "with --particles 16 they have, and in a net of 2 orders they have"
     )
     assert line in complete(trained, marked, "--mask", "masks/0.png").stdout.splitlines()
     assert "--particles" not in complete(trained, marked, "--mask", "masks/0.png", "--particles", 2).stdout
     assert "--particles" not in complete(trained, marked, "--known-rows", 4).stdout
+
+
+def complete_told(told: Path, *flags: object, model: str = "told", images: str = "pictures") -> Outcome:
+    arguments = ["--checkpoint", told / "runs" / model, "--image", images, "--num", 2, "--out", "done"]
+    done = in_process(told, "sample/complete.py", *arguments, *flags)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def drawn(told: Path, *names: str) -> torch.Tensor:
+    return torch.stack([read_image(told / f"done/{name}.png", PixelFormat(levels=4)) for name in names]).long()
+
+
+@pytest.mark.parametrize(
+    ("known", "order", "words"),
+    [
+        (["--box", "0,0,2,6"], 1, "from below"),
+        (["--box", "0,0,4,3"], 6, "from the right, column by column"),
+        (["--known-cols", "3"], 4, "from the left, column by column"),
+        (["--known-rows", "2"], 0, "from above"),
+    ],
+)
+def test_a_half_is_drawn_in_its_own_order(told: Path, known: list[str], order: int, words: str) -> None:
+    done = complete_told(told, *known)
+    assert done.stdout.splitlines()[0] == f"pictures/0.png and 2 more: drawn {words} (order {order})"
+    assert "no influence" not in done.stdout
+    found = drawn(told, *(f"{k}-{n}" for k in range(3) for n in range(2)))
+    model = PixelRNN.from_pretrained(told / "runs/told")
+    images = torch.arange(3)[:, None, None, None].expand(3, 1, 4, 6)
+    mask = torch.ones(4, 6).bool()
+    match known:
+        case ["--box", box]:
+            y, x, h, w = map(int, box.split(","))
+            mask[y : y + h, x : x + w] = False
+        case ["--known-cols", _]:
+            mask[:, 3:] = False
+        case _:
+            mask[2:] = False
+    assert torch.equal(found, complete_in_library(model, images, mask, num=2, order=order).flatten(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("model", "flags", "expected"),
+    [
+        ("told", ["--box", "0,0,2,6"], None),
+        ("told", ["--box", "0,0,2,6", "--order", 0], "12 of 12 {}, and with --order auto they have"),
+        ("told", ["--box", "0,0,2,6", "--order", 0, "--particles", 2], None),
+        ("plain", ["--box", "0,0,2,6"], "12 of 12 {}, and in a net of 2 orders they have"),
+        ("plain", ["--box", "0,0,4,3"], "12 of 12 {}, and in a net of 8 orders they have"),
+        ("plain", ["--box", "1,0,3,5"], "3 of 9 {}, and in a net of 4 orders all but 2 have"),
+        ("told", ["--box", "1,0,3,5"], "2 of 9 {}"),
+        ("plain", ["--box", "3,0,1,6"], None),
+    ],
+)
+def test_what_would_use_known_pixels_is_said(told: Path, model: str, flags: list[object], expected: str | None) -> None:
+    late = (
+        "known pixels come after unknown ones in the order of drawing and have no influence on those; with "
+        "--particles 16 they have"
+    )
+    done = complete_told(told, *flags, model=model, images="pictures/0.png")
+    found = [line for line in done.stdout.splitlines() if "no influence" in line]
+    assert found == ([] if expected is None else [expected.format(late)])
+    assert ("(order" in done.stdout) == (model == "told")
+
+
+def test_labels_of_completions(told: Path) -> None:
+    model, none = PixelRNN.from_pretrained(told / "runs/told"), torch.zeros(4, 6).bool()
+    for flags, labels in [
+        (["--label", "dog"], [2, 2, 2]),
+        (["--label", "1", "7"], [1, 0, 1]),
+        (["--label", "all"], [0, 1, 2]),
+        ([], [-1, -1, -1]),
+    ]:
+        complete_told(told, "--known-rows", 0, *flags)
+        found = drawn(told, *(f"{k}-{n}" for k in range(3) for n in range(2)))
+        images, condition = torch.zeros(3, 1, 4, 6).long(), Condition(label=torch.tensor(labels))
+        assert torch.equal(found, complete_in_library(model, images, none, 2, condition=condition).flatten(0, 1))
+
+
+def own_values(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.array(picture)
+
+
+def test_what_is_beyond_a_border_is_drawn(told: Path) -> None:
+    done = complete_told(told, "--extend", "top=3,left=2", "--particles", 3)
+    assert (
+        done.stdout.splitlines()[0] == "pictures/0.png and 2 more: drawn from below, each row from the right (order 3)"
+    )
+    model = PixelRNN.from_pretrained(told / "runs/told")
+    known = torch.zeros(7, 8).bool()
+    known[3:, 2:] = True
+    for k in range(3):
+        own = own_values(told / f"pictures/{k}.png")
+        for n in range(2):
+            filled = own_values(told / f"done/{k}-{n}.png")
+            assert filled.shape == (7, 8)
+            assert np.array_equal(filled[3:, 2:], own)
+    images = torch.arange(3)[:, None, None, None].expand(3, 1, 7, 8)
+    found = drawn(told, *(f"{k}-{n}" for k in range(3) for n in range(2)))
+    assert torch.equal(found, complete_in_library(model, images, known, num=2, particles=3).flatten(0, 1))
+    with Image.open(told / "done/sheet.png") as sheet:
+        assert sheet.width > sheet.height
+
+    done = complete_told(told, "--extend", "bottom=4")
+    assert "drawn from above (order 0)" in done.stdout
+    assert "no influence" not in done.stdout
+
+
+def test_a_mask_is_of_what_is_within_the_borders(told: Path) -> None:
+    done = complete_told(told, "--extend", "right=2", "--known-cols", 5, "--order", 0, images="pictures/2.png")
+    assert "15 of 20 known pixels come after unknown ones" in done.stdout
+    filled = own_values(told / "done/2-0.png")
+    assert filled.shape == (4, 8)
+    assert (filled[:, :5] == 170).all()
+    assert (filled[:, 5:] != 170).any()
+    done = complete_told(told, "--extend", "right=2", "--grow", 2, "--order", 0, images="pictures/2.png")
+    assert "12 of 16 known pixels come after unknown ones" in done.stdout
+
+
+def test_maps_are_extended(tiles: Path) -> None:
+    (tiles / "wide").mkdir()
+    (tiles / "wide/a.txt").write_text("#-#\n-#-\n")
+    (tiles / "wide/b.txt").write_text("#?#\n-#-\n")
+    arguments = ["sample/complete.py", "--image", "wide", "--num", 1, "--extend", "left=2,bottom=1"]
+    done = in_process(tiles, *arguments, "--out", "wider")
+    assert done.returncode == 0, done.stderr
+    for name, known in (("a", "#-#"), ("b", "#")):
+        lines = (tiles / f"wider/{name}-0.txt").read_text().splitlines()
+        assert [len(line) for line in lines] == [5, 5, 5]
+        assert lines[0][2:].startswith(known)
+        assert lines[1][2:] == "-#-"
+
+
+def test_resized_pictures_are_extended_by_pixels_of_their_new_size(told: Path, tmp_path: Path) -> None:
+    model = PixelRNN.from_pretrained(told / "runs/told")
+    model.trained_on = TrainedOn("pictures", (4, 6), (4, 6), (4, 6), Preprocessing(resize=(4, 6)))
+    model.save_pretrained(tmp_path / "resizing")
+    save_png(Image.new("L", (18, 12)), tmp_path / "a.png")
+    arguments = ["--checkpoint", tmp_path / "resizing", "--image", tmp_path / "a.png", "--num", 1]
+    done = in_process(tmp_path, "sample/complete.py", *arguments, "--extend", "top=2", "--out", "done")
+    assert done.returncode == 0, done.stderr
+    assert "pictures are extended by pixels of the size that they are resized to, 4x6" in done.stdout.splitlines()
+    assert own_values(tmp_path / "done/a-0.png").shape == (6, 6)
 
 
 def test_an_rgba_model_draws_transparency(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ import torch
 from PIL import Image
 from running import TORCHRUN, Outcome, in_own_process, in_process
 
-from pixelseq import PixelRNN, evaluate
+from pixelseq import Condition, PixelFormat, PixelRNN, evaluate
 from pixelseq.data import load
-from pixelseq.imaging.pictures import save_png
+from pixelseq.imaging.pictures import read_image, save_png
+from pixelseq.model.classifier import calibration_error
 
 
 def test_evaluation_gives_the_result_of_the_run(trained: Path) -> None:
@@ -188,6 +189,82 @@ def test_names_of_images_of_tables_and_of_splits_that_were_made(run: Path, tmp_p
         assert found == names
 
 
+def animals(told: Path) -> tuple[list[torch.Tensor], list[int]]:
+    """The test images of the classes, and their labels."""
+    found = [
+        (read_image(path, PixelFormat(1, 4)), label)
+        for label, name in enumerate(("7", "cat", "dog"))
+        for path in sorted((told / "animals/test" / name).iterdir())
+    ]
+    return [image for image, _ in found], [label for _, label in found]
+
+
+def classify(told: Path, *flags: object) -> Outcome:
+    arguments = ["--checkpoint", told / "runs/told", "--data", told / "animals", *flags]
+    return in_process(told, "train/evaluate.py", *arguments)
+
+
+def test_nats_of_each_order(told: Path) -> None:
+    model = PixelRNN.from_pretrained(told / "runs/told")
+    images, labels = animals(told)
+    found = result(classify(told))
+    with torch.no_grad():
+        nats = [
+            [model.nll(image[None], Condition(label=torch.tensor([label])), order).sum() for order in range(8)]
+            for image, label in zip(images, labels, strict=True)
+        ]
+    nats = torch.tensor(nats).double()  # [8 images, 8 orders]
+    assert found["nats_by_order"] == pytest.approx(nats.mean(0).tolist(), rel=1e-6)
+    assert found["nats_per_image"] == pytest.approx(-(-nats).exp().mean(1).log().mean().item(), rel=1e-6)
+    assert "nats_by_order" not in result(
+        in_process(told, "train/evaluate.py", "--checkpoint", "runs/plain", "--data", "animals")
+    )
+
+
+@pytest.mark.parametrize(("kind", "prior"), [("uniform", [1 / 3] * 3), ("counted", [3 / 6, 2 / 6, 1 / 6])])
+def test_images_are_classified_by_bayes_rule(told: Path, tmp_path: Path, kind: str, prior: list[float]) -> None:
+    model = PixelRNN.from_pretrained(told / "runs/told")
+    images, labels = animals(told)
+    with torch.no_grad():
+        p = [
+            [prior[k] * model.log_prob(image[None], Condition(label=torch.tensor([k]))).exp().item() for k in range(3)]
+            for image in images
+        ]
+    p = torch.tensor(p).double()
+    p /= p.sum(1, keepdim=True)
+    said, names = p.argmax(1), ("7", "cat", "dog")
+    done = classify(told, "--classify", kind, "--per-image", tmp_path / "table.csv")
+    found = result(done)
+    assert found["prior"] == kind
+    assert found["accuracy"] == (said == torch.tensor(labels)).double().mean()
+    assert found["calibration_error"] == pytest.approx(
+        calibration_error(p.amax(1), said == torch.tensor(labels)), rel=1e-4
+    )
+    assert found["nats_per_image"] == result(classify(told))["nats_per_image"]
+    with (tmp_path / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == [names[label] for label in labels]
+    assert [row["said"] for row in rows] == [names[label] for label in said.tolist()]
+    assert [float(row["p"]) for row in rows] == pytest.approx(p.amax(1).tolist(), rel=1e-4)
+    counts = [
+        [sum(a == i and b == j for a, b in zip(labels, said.tolist(), strict=True)) for j in range(3)] for i in range(3)
+    ]
+    table = done.stderr.splitlines()[-4:]
+    assert [line.split() for line in table] == [
+        list(names),
+        *([name, *map(str, row)] for name, row in zip(names, counts, strict=True)),
+    ]
+
+
+def test_a_table_of_many_classes_is_left_to_the_file(told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixelseq.training.classification.MOST_CLASSES", 2)
+    done = classify(told, "--classify", "uniform")
+    assert (
+        done.stderr.splitlines()[-1]
+        == "3 classes are too many for a table to read; --per-image writes what is said of each image"
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [
@@ -233,5 +310,14 @@ def test_the_table_is_the_same_on_two_processes(run: Path, tmp_path: Path) -> No
     flags = ["--data", tmp_path / "own", "--resize", "None", "--per-image"]
     one = score(run, *flags, tmp_path / "one.csv", launcher=())
     two = score(run, *flags, tmp_path / "two.csv", launcher=TORCHRUN)
+    assert result(one) == result(two)
+    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_what_is_said_is_the_same_on_two_processes(told: Path, tmp_path: Path) -> None:
+    arguments = ["--checkpoint", "runs/told", "--data", "animals", "--classify", "counted", "--per-image"]
+    one = in_own_process(told, "train/evaluate.py", *arguments, tmp_path / "one.csv")
+    two = in_own_process(told, "train/evaluate.py", *arguments, tmp_path / "two.csv", launcher=TORCHRUN)
     assert result(one) == result(two)
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import in_own_process, in_process
+from running import Outcome, in_own_process, in_process
 
 COMPLETE = ["sample/complete.py", "--out", "new", "--known-rows", "4", "--image"]
 SAMPLE = ["sample/run.py", "--out", "new", "--height", "8", "--width", "8"]
@@ -122,21 +123,70 @@ MISTAKES = {
 }
 
 
+COMPLETE_TOLD = ["sample/complete.py", "--out", "new", "--known-rows", "2", "--image", "pictures"]
+TOLD = [*COMPLETE_TOLD, "--checkpoint", "runs/told"]
+PLAIN = [*COMPLETE_TOLD, "--checkpoint", "runs/plain"]
+CLASSIFY = ["train/evaluate.py", "--checkpoint", "runs/told", "--per-image", "new.csv", "--classify"]
+MISTAKES_OF_TELLING = {
+    "label-out-of-range": ([*TOLD, "--label", "3"], "--label is '3'; the model knows 7, cat, dog"),
+    "label-unknown": ([*TOLD, "--label", "dog", "cow"], "--label is 'cow'; the model knows 7, cat, dog"),
+    "label-for-none": ([*PLAIN, "--label", "dog"], "--label is given, and the model knows no labels"),
+    "labels-too-many": (
+        [*TOLD, "--label", *4 * ["dog"]],
+        "--label names 4 classes for 3 images; name one, or one for each image",
+    ),
+    "order-beyond": ([*TOLD, "--order", "8"], "--order is 8; the model knows orders 0 to 7"),
+    "order-below": ([*TOLD, "--order", "-1"], "--order is -1; the model knows orders 0 to 7"),
+    "extend-text": ([*TOLD, "--extend", "above=3"], "--extend is 'above=3'; expected sides and pixels such as top=8"),
+    "extend-nothing": ([*TOLD, "--extend", "top=0"], "--extend is 'top=0'; expected sides and pixels such as top=8"),
+    "extend-negative": ([*TOLD, "--extend", "top=-4"], "--extend is 'top=-4'; expected sides and pixels such as"),
+    "extend-huge": (
+        [*TOLD, "--extend", f"left={10**12}"],
+        "pictures/0.png: --extend makes 4x1000000000006 pixels (rows x columns) of 4x6; --max-pixels allows 178956970",
+    ),
+    "classify-without-classes": (
+        ["train/evaluate.py", "--checkpoint", "runs/plain", "--data", "animals", "--classify", "uniform"],
+        "--classify is uniform, and the model knows no labels; train one with --condition label",
+    ),
+    "classify-without-labels": (
+        [*CLASSIFY, "uniform", "--data", "pictures"],
+        "--classify needs labels, and the images have none",
+    ),
+    "classify-other-classes": (
+        [*CLASSIFY, "uniform", "--data", "others"],
+        "--classify needs the labels of the model, and others is scored without labels: the images are of classes a 7",
+    ),
+    "classify-nothing-to-count": (
+        [*CLASSIFY, "counted", "--data", "untrained"],
+        "--classify is counted, and there are no training images whose labels to count; take uniform",
+    ),
+    "order-of-one": ([*PLAIN, "--order", "1"], "--order is 1; the model has learned order 0 alone"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES_OF_TELLING)
+def test_a_mistake_of_telling_gives_one_line_and_writes_nothing(told: Path, name: str) -> None:
+    gives_one_line(told, *MISTAKES_OF_TELLING[name], in_process)
+
+
 IN_OWN_PROCESSES = ("other-settings", "num-0", "no-file")
 """One of each script; the others are called in the process of the tests, which starts none."""
 
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_gives_one_line_and_writes_nothing(trained: Path, name: str) -> None:
-    (script, *arguments), message = MISTAKES[name]
-    run = in_own_process if name in IN_OWN_PROCESSES else in_process
-    before = contents(trained)
-    done = run(trained, script, *arguments)
+    gives_one_line(trained, *MISTAKES[name], in_own_process if name in IN_OWN_PROCESSES else in_process)
+
+
+def gives_one_line(folder: Path, command: list[str], message: str, run: Callable[..., Outcome]) -> None:
+    script, *arguments = command
+    before = contents(folder)
+    done = run(folder, script, *arguments)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert message in line
-    assert contents(trained) == before
+    assert contents(folder) == before
 
 
 def contents(folder: Path) -> dict[Path, bytes | None]:
