@@ -118,6 +118,7 @@ def prepared_alike(model: PixelRNN) -> DataOptions:
         range=None if made.value_range is None else "{:.17g},{:.17g}".format(*made.value_range),
         resize=resize,
         crop=crop,
+        text_encoder=model.config.text_encoder or DataOptions().text_encoder,
     )
 
 

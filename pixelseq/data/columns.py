@@ -61,7 +61,7 @@ def find_columns(features: Mapping[str, Any], options: DataOptions) -> Columns:
 
 def _image_column(features: Mapping[str, Any], options: DataOptions) -> str:
     _check_named(features, "image_column", options.image_column)
-    others = (options.label_column, options.vector_column, options.text_column)
+    others = (options.vector_column, options.text_column)
     ranks = {name: rank for name, kind in features.items() if name not in others and (rank := _rank(kind)) is not None}
     found = [name for name, rank in ranks.items() if rank == min(ranks.values())]
     if options.image_column is None and len(found) != 1:

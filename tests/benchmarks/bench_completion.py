@@ -1,12 +1,15 @@
-"""Completions of held-out images with a part missing, against the number of particles and against the mean image.
+"""Completions of held-out images with a part missing: by order, by number of particles, and against the mean image.
 
     python tests/benchmarks/bench_completion.py --checkpoint runs/digits --out completions
+    python tests/benchmarks/bench_completion.py --checkpoint runs/digits runs/orders --out completions
 
-Reports for each mask and number of particles K the share of missing values that one completion per image has exactly as
-the original, and the nats per missing pixel. `one_particle_nats` is exact for the completions of one particle: the nats
-of the missing pixels given those before them. `conditional_nats` are those of the true conditional, -(log p(image) -
-log p(known)), with log p(known) estimated by K particles; they are too few by what the estimate falls short, and so
-rise with K. The mean image is rounded; its nats are those of each pixel's frequencies in training, add-one smoothed.
+Of several nets each is measured; one of several orders completes in the order that fits the mask, and if that one is
+exact, with one particle alone. Reports for each net, mask and number of particles K the share of missing values that
+one completion per image has exactly as the original, and the nats per missing pixel. `one_particle_nats` is exact for
+the completions of one particle: the nats of the missing pixels given those before them in the order. `conditional_nats`
+are those of the true conditional, -(log p(image) - log p(known)), with log p(known) estimated by K particles; they are
+too few by what the estimate falls short, and so rise with K. The mean image is rounded; its nats are those of each
+pixel's frequencies in training, add-one smoothed.
 Checks first that walks give whole images the likelihood that `nll` does.
 Last line: JSON. Shapes: N images, C colours, H rows, W columns, V levels.
 """
@@ -30,6 +33,7 @@ from pixelseq import PixelRNN, complete, log_known
 from pixelseq.data import Images, load
 from pixelseq.imaging.levels import quantise
 from pixelseq.imaging.pictures import completion_sheet, save_png
+from pixelseq.model.orders import fitting_order, known_late
 from pixelseq.runtime.scripts import one_line_errors, set_up_torch
 
 PICTURED = 8
@@ -41,10 +45,10 @@ particles."""
 class Arguments:
     """Measures completions of held-out images."""
 
-    checkpoint: str
-    """A run's folder or a checkpoint folder."""
+    checkpoint: tuple[str, ...]
+    """Runs' folders or checkpoint folders, of nets of the same images."""
     out: Path
-    """Folder for a sheet of each mask."""
+    """Folder for a sheet of each mask, with the completions of all nets."""
     data: Path | None = None
     """A folder of train.parquet and test.parquet with a column image; the bundled digits where none is given."""
     images: int = 250
@@ -58,47 +62,79 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    model = PixelRNN.from_pretrained(arguments.checkpoint).to(set_up_torch())
-    levels = model.config.pixel_format.levels
-    train, test = read(arguments.data, levels)
+    device = set_up_torch()
+    models = {name: PixelRNN.from_pretrained(name).to(device) for name in arguments.checkpoint}
+    pixel_format = next(iter(models.values())).config.pixel_format
+    train, test = read(arguments.data, pixel_format.levels)
     test = test[:: max(1, len(test) // arguments.images)][: arguments.images]
+    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"{len(test)} images of {list(test.shape[1:])}, {pixel_format.levels} levels")
+    whole = {name: check_walks(model, test, arguments) for name, model in models.items()}
+    results: dict[str, dict[str, dict[str, float]]] = {}
+    shown = torch.linspace(0, len(test) - 1, min(PICTURED, len(test))).long()
+    for mask, known in masks(test.shape[2], test.shape[3], arguments.seed).items():
+        results[mask] = {"mean image": mean_image(train, test, known, pixel_format.levels)}
+        pictured: list[Tensor] = []
+        for name, model in models.items():
+            measured, completed = measure(model, test, known, whole[name], arguments)
+            results[mask][name] = {key: round(value, 4) for key, value in measured.items()}
+            pictured += [one[shown] for one in completed]
+            print(mask, name, results[mask][name], flush=True)
+        rows = list(test[shown])
+        sheet = completion_sheet(rows, [known] * len(rows), list(torch.stack(pictured, 1)), pixel_format)
+        save_png(sheet, arguments.out / f"{mask}.png")
+    print(json.dumps(results))
+
+
+def check_walks(model: PixelRNN, images: Tensor, arguments: Arguments) -> Tensor:
+    """Gives the nats [N] of whole images in order 0, of walks that agree with `nll`."""
+    known = torch.ones(images.shape[2:], dtype=torch.bool)
+    each = nats_of_pixels(model, images, 0, arguments).sum((1, 2))
+    walked = in_batches(log_known, model, images, known, 1, arguments)
+    torch.testing.assert_close(-walked, each, rtol=1e-4, atol=1e-3)
+    return each
+
+
+def mean_image(train: Tensor, images: Tensor, known: Tensor, levels: int) -> dict[str, float]:
+    """Measures the mean image of training, and its pixels' frequencies, on the missing pixels."""
     frequencies = torch.stack([(train == v).float().mean(0) for v in range(levels)])  # [V, C, H, W]
     frequencies = (frequencies * len(train) + 1) / (len(train) + levels)
     mean = train.double().mean(0).round().long()
-    with torch.no_grad():
-        nats = torch.cat([model.nll(images).double().cpu() for images in test.split(arguments.batch)])
-    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    each = nats.sum((1, 2, 3))
-    whole = in_batches(log_known, model, test, torch.ones(test.shape[2:], dtype=torch.bool), 1, arguments)
-    torch.testing.assert_close(-whole, each, rtol=1e-4, atol=1e-3)
-    print(f"{len(test)} images of {list(test.shape[1:])}, {levels} levels, {float(each.mean()):.2f} nats an image")
-    results = {}
-    shown = torch.linspace(0, len(test) - 1, min(PICTURED, len(test))).long()
-    for name, known in masks(test.shape[2], test.shape[3], arguments.seed).items():
-        missing = int((~known).sum())
-        of_mean = -frequencies.log().gather(0, test).sum(1)  # over colours, [N, H, W]
-        result = {
-            "missing_pixels": missing,
-            "mean_image_match": float((mean == test)[:, :, ~known].double().mean()),
-            "mean_image_nats": float(of_mean[:, ~known].double().mean()),
-            "one_particle_nats": float(nats.sum(1)[:, ~known].mean()),
-        }
-        pictured = []
-        for count in arguments.particles:
-            started = time.perf_counter()
-            completed = in_batches(complete, model, test, known, count, arguments)[:, 0]
-            seconds = time.perf_counter() - started
-            log_p = in_batches(log_known, model, test, known, count, arguments)
-            result[f"match_{count}"] = float((completed == test)[:, :, ~known].double().mean())
-            result[f"conditional_nats_{count}"] = float((each + log_p).mean()) / missing
-            result[f"seconds_{count}"] = seconds / len(test)
-            pictured.append(completed[shown])
-        rows = list(test[shown])
-        sheet = completion_sheet(rows, [known] * len(rows), list(torch.stack(pictured, 1)), model.config.pixel_format)
-        save_png(sheet, arguments.out / f"{name}.png")
-        results[name] = {key: round(value, 4) for key, value in result.items()}
-        print(name, results[name], flush=True)
-    print(json.dumps(results))
+    nats = -frequencies.log().gather(0, images).sum(1)  # over colours, [N, H, W]
+    return {
+        "missing_pixels": int((~known).sum()),
+        "match": round(float((mean == images)[:, :, ~known].double().mean()), 4),
+        "nats": round(float(nats[:, ~known].double().mean()), 4),
+    }
+
+
+def measure(
+    model: PixelRNN, images: Tensor, known: Tensor, whole: Tensor, arguments: Arguments
+) -> tuple[dict[str, float], list[Tensor]]:
+    """Measures the completions of a net, and gives those [N, C, H, W] of each number of particles."""
+    order = int(fitting_order(known, model.config.orders))
+    exact = model.config.orders > 1 and int(known_late(known, order)) == 0
+    missing = int((~known).sum())
+    nats = nats_of_pixels(model, images, order, arguments)
+    result = {"order": float(order), "one_particle_nats": float(nats[:, ~known].mean())}
+    all_completed = []
+    for count in (1,) if exact else arguments.particles:
+        started = time.perf_counter()
+        completed = in_batches(complete, model, images, known, count, arguments)[:, 0]
+        seconds = time.perf_counter() - started
+        result[f"match_{count}"] = float((completed == images)[:, :, ~known].double().mean())
+        if order == 0:  # elsewhere one particle's nats say it
+            log_p = in_batches(log_known, model, images, known, count, arguments)
+            result[f"conditional_nats_{count}"] = float((whole + log_p).mean()) / missing
+        result[f"seconds_{count}"] = seconds / len(images)
+        all_completed.append(completed)
+    return result, all_completed
+
+
+@torch.no_grad()
+def nats_of_pixels(model: PixelRNN, images: Tensor, order: int, arguments: Arguments) -> Tensor:
+    """Gives the nats of each pixel, all its colours together, in an order: [N, H, W], float64."""
+    return torch.cat([model.nll(part, order=order).double().sum(1).cpu() for part in images.split(arguments.batch)])
 
 
 def in_batches(

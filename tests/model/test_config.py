@@ -85,6 +85,15 @@ def test_format_versions_4_and_5_are_read() -> None:
     assert config_from_json(json.dumps(fields | {"format_version": 4})) == (ModelConfig(hidden=7), None, None)
 
 
+def test_format_version_6_is_read() -> None:
+    config = ModelConfig(classes=3, condition_dropout=0.5)
+    fields = json.loads(config_to_json(config, None, "a1")) | {"format_version": 6}
+    del fields["digest"], fields["text_encoder"]
+    assert config_from_json(to_sealed(fields)) == (config, None, "a1")
+    with pytest.raises(ValueError, match="digest"):
+        config_from_json(json.dumps(fields))
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -98,6 +107,7 @@ def test_format_versions_4_and_5_are_read() -> None:
         ({"mixtures": 0}, "mixtures is 0"),
         ({"head": "logistic_mixture", "pixel_format": PixelFormat(kind="categorical")}, "needs ordered levels"),
         ({"dropout": 1.0}, r"dropout is 1\.0"),
+        ({"text_encoder": "any/one"}, "text_encoder is 'any/one', and vector_features is 0"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -113,7 +123,7 @@ RECORD = to_plain(TrainedOn("digits", (8, 8), (8, 8), (8, 8)))
     ("change", "message"),
     [
         ({"colour": 1}, "unknown or missing: colour"),
-        ({"format_version": 99}, "format_version 99; this pixelseq reads 3 to 6"),
+        ({"format_version": 99}, "format_version 99; this pixelseq reads 3 to 7"),
         ({"format_version": None}, "format_version None"),
         ({"format_version": 2}, "format_version 2"),
         ({"hidden": "many"}, "hidden: Input should be a valid integer"),
