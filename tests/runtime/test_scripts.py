@@ -41,7 +41,8 @@ def test_an_error_is_one_line_with_flags(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == "error: --num is 0\n"
 
 
-def test_a_signal_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_signal_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back: a process that ends leaves it changed
     with pytest.raises(SystemExit) as ended, one_line_errors():
         os.kill(os.getpid(), signal.SIGTERM)
     assert ended.value.code == 128 + signal.SIGTERM
