@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pixelseq.data.parquet_pages import check_pages
 from pixelseq.data.splits import ALL
 from pixelseq.runtime.codec import read_object
 
@@ -21,24 +22,31 @@ SECONDS_TO_THE_HUB = 3
 LOCAL_HINT = "put the data in a folder here and give its path"
 
 
-def stream_files(kind: str, splits: dict[str, list[str]]) -> dict[str, datasets.IterableDataset]:
+def stream_files(kind: str, splits: dict[str, list[str]], max_pixels: int) -> dict[str, datasets.IterableDataset]:
     """Opens parquet or arrow files as streams, which processes share file by file.
+
+    Args:
+        kind: "parquet" or "arrow".
+        splits: the files of each split.
+        max_pixels: as in `read_values`.
 
     Raises:
         ValueError: the beginning or the end of a file cannot be read; iterating raises it for what is between them.
     """
     import datasets
 
+    fixed = {"kind": kind, "max_pixels": max_pixels}
+
     def stream(files: list[str]) -> datasets.IterableDataset:
         features, *_ = [read_features(file, kind) for file in files]
-        return datasets.IterableDataset.from_generator(_rows, features, gen_kwargs={"files": files, "kind": kind})
+        return datasets.IterableDataset.from_generator(_rows, features, gen_kwargs={"files": files, **fixed})
 
     return {split: stream(files) for split, files in splits.items()}
 
 
-def _rows(files: list[str], kind: str) -> Iterator[dict[str, Any]]:
+def _rows(files: list[str], kind: str, max_pixels: int) -> Iterator[dict[str, Any]]:
     for file in files:
-        for values in read_values(file, kind):
+        for values in read_values(file, kind, max_pixels):
             for row in zip(*values.values(), strict=True):
                 yield dict(zip(values, row, strict=True))
 
@@ -140,22 +148,25 @@ def count_rows(file: str, kind: str) -> int:
         return sum(batch.num_rows for batch in _open_arrow(file)[1])
 
 
-def read_values(file: str, kind: str, columns: list[str] | None = None) -> Iterator[dict[str, list]]:
+def read_values(file: str, kind: str, max_pixels: int, columns: list[str] | None = None) -> Iterator[dict[str, list]]:
     """Gives the values of each column of a parquet or an arrow file, at most `ROWS_AT_A_TIME` rows at a time.
 
     Args:
         file: the file.
         kind: "parquet" or "arrow".
+        max_pixels: the most bytes that a parquet file unpacks to beyond `packed.MOST` times its own.
         columns: the columns to read; by default all.
 
     Raises:
-        ValueError: the file is damaged, or lacks a column.
+        ValueError: the file is damaged, unpacks to too much, or lacks a column.
     """
     from pyarrow.parquet import ParquetFile
 
     with in_a_line(file):
         if kind == "parquet":
-            batches = ParquetFile(file).iter_batches(ROWS_AT_A_TIME, columns=columns)
+            reader = ParquetFile(file)
+            rows = min(ROWS_AT_A_TIME, check_pages(file, reader.metadata, columns, max_pixels))
+            batches = reader.iter_batches(rows, columns=columns)
         else:
             batches = _open_arrow(file)[1]
         selected = (batch if columns is None else batch.select(columns) for batch in batches)

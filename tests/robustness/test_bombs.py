@@ -10,13 +10,16 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from array_bytes import npy
 from benchmarks.memory import peak_kib, restart_peak
 from mutations import within_seconds
 from PIL import Image
+from pyarrow import parquet
 
 from pixelseq.data import DataOptions, load
+from pixelseq.data.parquet_pages import check_pages, read_pages
 from pixelseq.imaging.png_stream import SIGNATURE, chunk
 from pixelseq.imaging.read import Reading, decode_frames
 from pixelseq.imaging.tileset import read_tileset
@@ -139,6 +142,16 @@ def webp(frames: int, side: int) -> bytes:
     return encoded(pictures[0], "WEBP", save_all=True, append_images=pictures[1:], lossless=True, quality=0)
 
 
+def scanned(side: int, times: int) -> bytes:
+    """A progressive JPEG whose last scan, which says of all pixels that nothing changes, comes again and again."""
+    jpeg = encoded(Image.new("L", (side, side)), "JPEG", progressive=True)
+    last = jpeg.rindex(b"\xff\xda")
+    return jpeg[:last] + times * jpeg[last:-2] + jpeg[-2:]
+
+
+TOO_MANY_FRAMES = "it has more than 10000 frames; split it into smaller files"
+TOO_MANY_SCANS = "it has more than 50 scans; save it anew"
+
 PICTURES = {
     "text of 1 GiB": (with_chunks(chunk(b"zTXt", b"k\0\0" + zlib_zeros(1024))), TOO_MUCH_TEXT, TOO_MUCH_TEXT),
     "other text of 1 GiB": (
@@ -162,13 +175,18 @@ PICTURES = {
         1,
     ),
     "2^31 - 1 frames claimed": (apng(2**31 - 1, 1, 1), 1, TOO_LARGE),
-    "frames that are not there": (apng(LIMIT, 3, 1), 1, "frame 4: no picture that can be read"),
+    "frames that are not there": (apng(10_000, 3, 1), 1, "frame 4: no picture that can be read"),
     "PNG of many frames": (apng(30, 30, 200), 1, TOO_LARGE),
     "PNG of as many frames as may be": (apng(25, 25, 200), 1, 25),
     "GIF of many frames": (gif(3000, 200), 1, TOO_LARGE),
     "GIF of as many frames as may be": (gif(25, 200), 1, 25),
     "WebP of many frames": (webp(30, 200), 1, TOO_LARGE),
     "TIFF of many pages": (pages(500), 1, 500),
+    "TIFF of too many pages": (pages(100_000), 1, TOO_MANY_FRAMES),
+    "GIF of too many frames": (gif(100_000, 1), 1, TOO_MANY_FRAMES),
+    "PNG of too many frames": (apng(100_000, 2, 1), 1, TOO_MANY_FRAMES),
+    "JPEG of many scans": (scanned(1000, 10_000), TOO_MANY_SCANS, TOO_MANY_SCANS),
+    "JPEG of many scans, as many as may be": (scanned(100, 45), 1, 1),
     "GIF of a huge canvas": (gif(3, 65535), TOO_LARGE, TOO_LARGE),
     "TIFF of a huge tile": (tiled(2**14, zlib_zeros(256)), TOO_LARGE, TOO_LARGE),
     "TIFF of a huge strip": (
@@ -232,6 +250,11 @@ ARRAYS = {
     ),
     "rows.amat.gz": (gzipped(deflated(b"", (b"0 " * 4095 + b"0\n") * 128, 16)), "unpack to"),
     "empty.amat.gz": (gzipped(deflated(b"", b"\n" * 2**20, 16)), "unpack to"),
+    "short.amat.gz": (gzipped(deflated(b"", b"0\n" * 2**19, 16)), "images or lines; at most"),
+    "tiny.npy.gz": (
+        gzipped(deflated(claiming(2**18, 1, 1), bytes(2**18), 1)),
+        "unpack to 262144 images or lines; at most 1953 are read",
+    ),
     "one.amat.gz": (gzipped(deflated(b"", b"0 " * 2**19, GIB)), "a row has 4194304 bytes or more"),
     "overlapping.npz": (overlapping("a.npy", npy(np.zeros((40, 1024, 1024), np.uint8)), 100), "its files overlap"),
     "overlapping.zip": (overlapping("a.png", bytes(2**20), 100), "its files overlap"),
@@ -258,6 +281,55 @@ def test_an_array_that_unpacks_to_too_much_is_refused(name: str, tmp_path: Path)
         load(options)
     assert "\n" not in str(caught.value)
     assert peak_kib() - restart < MIB * 1024
+
+
+TABLES = {
+    "a value that packs well": (
+        pa.array([bytes(2**26)]),
+        {"compression": "zstd", "use_dictionary": False},
+        "rows.parquet cannot be read: .* bytes unpack to 671",
+    ),
+    "a value of a dictionary again and again": (
+        pa.array([bytes(2**19)] * 256),
+        {},
+        "no image of the 256 of .*rows.parquet|rows.parquet, .*row 0: no picture",
+    ),
+    "rows of nothing": (
+        pa.nulls(100_000, pa.binary()),
+        {},
+        "rows.parquet cannot be read: .* bytes unpack to 100000 images or lines",
+    ),
+    "a run of values": (
+        pa.array([[[0] * 1000] * 1000], pa.list_(pa.list_(pa.uint8()))),
+        {},
+        "rows.parquet cannot be read: .* bytes unpack to 8000",
+    ),
+}
+"""Columns of images, how they are written, and why they are refused."""
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_unpacks_to_too_much_is_refused(name: str, streaming: bool, tmp_path: Path) -> None:
+    column, options, message = TABLES[name]
+    parquet.write_table(pa.table({"image": column}), tmp_path / "rows.parquet", **options)
+    restart = restart_peak()
+    with within_seconds(name), pytest.raises(ValueError, match=message):
+        load(DataOptions(str(tmp_path / "rows.parquet"), image_column="image", max_pixels=LIMIT, streaming=streaming))
+    assert peak_kib() - restart < MIB * 1024
+
+
+@pytest.mark.parametrize("settings", [{}, {"data_page_version": "2.0", "compression": "zstd"}], ids=["v1", "v2"])
+def test_what_pages_say_is_what_is_in_them(settings: dict, tmp_path: Path) -> None:
+    rows = {"image": [[[1, 2], [3, 4]]] * 1000, "label": list(range(1000))}
+    parquet.write_table(pa.table(rows), tmp_path / "rows.parquet", row_group_size=300, use_dictionary=False, **settings)
+    content = (tmp_path / "rows.parquet").read_bytes()
+    metadata = parquet.read_metadata(tmp_path / "rows.parquet")
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column, each in ((group.column(0), 4), (group.column(1), 1)):
+            start, end = column.data_page_offset, column.data_page_offset + column.total_compressed_size
+            assert sum(page.values for page in read_pages(content, start, end)) == each * group.num_rows
+    assert check_pages(str(tmp_path / "rows.parquet"), metadata, ["image"], LIMIT) > 1
 
 
 @pytest.mark.parametrize("name", ["image.npy", "images.npy"])
