@@ -19,6 +19,7 @@ TABLES = ("parquet", "arrow", "json")
 """The kinds of files that hold tables, as `sources` names them."""
 ROWS_AT_A_TIME = 256
 SECONDS_TO_THE_HUB = 3
+ANOTHER_PLACE = "name another place by HF_DATASETS_CACHE"
 LOCAL_HINT = "put the data in a folder here and give its path"
 
 
@@ -227,9 +228,17 @@ def in_a_line(what: str) -> Iterator[None]:
         yield
     except Exception as error:  # datasets and its readers raise many unrelated kinds
         cause = error.__cause__ if isinstance(error, datasets.exceptions.DatasetsError) else error
+        cache = Path(datasets.config.HF_DATASETS_CACHE)
+        if isinstance(cause, OSError) and cause.filename and _is_at(cache, Path(str(cause.filename))):
+            raise ValueError(f"the cache {cache} cannot be used: {cause.strerror}; {ANOTHER_PLACE}") from error
         reason = str(cause or error).strip().splitlines() or [type(error).__name__]
         raise ValueError(f"{what} cannot be read: {reason[0]}") from error
     finally:
         datasets.logging.set_verbosity(verbosity)
         if not bars:
             datasets.enable_progress_bars()
+
+
+def _is_at(folder: Path, path: Path) -> bool:
+    """Tells whether a path is in a folder, or is the folder or one that it is in."""
+    return path.is_relative_to(folder) or folder.is_relative_to(path)

@@ -41,7 +41,8 @@ def one_line_errors() -> Iterator[None]:
             if sys.flags.dev_mode or (isinstance(error, RuntimeError) and not _is_out_of_memory(error)):
                 raise
             memory = "out of memory: " if isinstance(error, MemoryError | RuntimeError) else ""
-            process = f" (process {os.environ['RANK']})" if os.environ.get("WORLD_SIZE", "1") != "1" else ""
+            several = os.environ.get("WORLD_SIZE", "1") != "1" and "RANK" in os.environ
+            process = f" (process {os.environ['RANK']})" if several else ""
             print(f"error{process}: {memory}" + as_flags(" ".join(str(error).split())), file=sys.stderr)
             raise SystemExit(2) from None
 

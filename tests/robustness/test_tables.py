@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -303,3 +304,23 @@ def test_of_several_files_the_damaged_one_is_named(kind: str, split: str, tmp_pa
     path.with_stem(f"{split}-1").write_bytes(content[: len(content) // 2] + b"\0" * 9)
     with pytest.raises(ValueError, match=rf"{split}-1\.{kind} cannot be read"):
         load(str(path.parent))
+
+
+@FEW_OR_MANY
+def test_a_damaged_file_of_what_was_downloaded_is_refused_or_harmless(
+    times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures().to_parquet(tmp_path / "rows.parquet")
+    builder = datasets.load_dataset_builder(
+        "parquet", data_files={"train": str(tmp_path / "rows.parquet")}, cache_dir=str(tmp_path / "cache")
+    )
+    monkeypatch.setattr(datasets, "load_dataset_builder", lambda name: builder)  # in place of the hub's
+    loads = itertools.count()
+
+    def read() -> Dataset:
+        builder.hash = str(next(loads))  # another commit, which is not decoded yet
+        return load(DataOptions("someone/parquet-train"))
+
+    assert believable(read())
+    (path,) = (tmp_path / "cache").rglob("parquet-train.arrow")
+    in_a_child(lambda begins: attack(path, 20 * times, read, believable, begins=begins))

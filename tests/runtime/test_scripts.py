@@ -49,6 +49,19 @@ def test_a_signal_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert capsys.readouterr().err == "ended by SIGTERM\n"
 
 
+@pytest.mark.parametrize(("rank", "named"), [("1", " (process 1)"), (None, "")])
+def test_an_error_names_the_process_if_there_are_several(
+    rank: str | None, named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    with pytest.raises(SystemExit), one_line_errors():
+        raise ValueError("a mistake")
+    assert capsys.readouterr().err == f"error{named}: a mistake\n"
+
+
 def test_what_a_signal_finds_half_built_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     class HalfBuilt:
         def __init__(self) -> None:
