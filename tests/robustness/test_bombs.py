@@ -149,6 +149,12 @@ def scanned(side: int, times: int) -> bytes:
     return jpeg[:last] + times * jpeg[last:-2] + jpeg[-2:]
 
 
+def commented(content: bytes) -> bytes:
+    """A JPEG with something in a comment, and behind its end, as phones put films there."""
+    jpeg = encoded(Image.new("L", (2, 2)), "JPEG")
+    return jpeg[:2] + b"\xff\xfe" + struct.pack(">H", 2 + len(content)) + content + jpeg[2:] + content
+
+
 TOO_MANY_FRAMES = "it has more than 10000 frames; split it into smaller files"
 TOO_MANY_SCANS = "it has more than 50 scans; save it anew"
 
@@ -186,6 +192,7 @@ PICTURES = {
     "GIF of too many frames": (gif(100_000, 1), 1, TOO_MANY_FRAMES),
     "PNG of too many frames": (apng(100_000, 2, 1), 1, TOO_MANY_FRAMES),
     "JPEG of many scans": (scanned(1000, 10_000), TOO_MANY_SCANS, TOO_MANY_SCANS),
+    "JPEG of what looks like scans": (commented(b"\xff\xda\0\2" * 1000), 1, 1),
     "JPEG of many scans, as many as may be": (scanned(100, 45), 1, 1),
     "GIF of a huge canvas": (gif(3, 65535), TOO_LARGE, TOO_LARGE),
     "TIFF of a huge tile": (tiled(2**14, zlib_zeros(256)), TOO_LARGE, TOO_LARGE),
