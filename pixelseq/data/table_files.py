@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pixelseq.data.arrow_buffers import check_buffers
 from pixelseq.data.parquet_pages import check_pages
 from pixelseq.data.splits import ALL
 from pixelseq.runtime.codec import read_object
@@ -19,6 +20,8 @@ TABLES = ("parquet", "arrow", "json")
 """The kinds of files that hold tables, as `sources` names them."""
 ROWS_AT_A_TIME = 256
 SECONDS_TO_THE_HUB = 3
+INDEXED = b"ARROW1\0\0"
+"""The start of an arrow file whose stream of messages has an index behind it."""
 ANOTHER_PLACE = "name another place by HF_DATASETS_CACHE"
 LOCAL_HINT = "put the data in a folder here and give its path"
 
@@ -129,24 +132,34 @@ def read_features(file: str, kind: str) -> datasets.Features:
         ValueError: they cannot be read.
     """
     import datasets
+    import pyarrow
     from pyarrow.parquet import read_schema
 
     with in_a_line(file):
-        return datasets.Features.from_arrow_schema(read_schema(file) if kind == "parquet" else _open_arrow(file)[0])
+        schema = read_schema(file) if kind == "parquet" else pyarrow.ipc.open_stream(_map_arrow(file)).schema
+        return datasets.Features.from_arrow_schema(schema)
 
 
-def count_rows(file: str, kind: str) -> int:
+def count_rows(file: str, kind: str, max_pixels: int) -> int:
     """Gives the number of rows of a parquet or an arrow file.
 
+    Args:
+        file: the file.
+        kind: "parquet" or "arrow".
+        max_pixels: as in `read_values`.
+
     Raises:
-        ValueError: the file is damaged.
+        ValueError: the file is damaged, or unpacks to too much.
     """
+    import pyarrow
     from pyarrow.parquet import read_metadata
 
     with in_a_line(file):
         if kind == "parquet":
             return read_metadata(file).num_rows
-        return sum(batch.num_rows for batch in _open_arrow(file)[1])
+        mapped = _map_arrow(file)
+        check_buffers(mapped, max_pixels)
+        return sum(batch.num_rows for batch in pyarrow.ipc.open_stream(mapped))
 
 
 def read_values(file: str, kind: str, max_pixels: int, columns: list[str] | None = None) -> Iterator[dict[str, list]]:
@@ -155,12 +168,13 @@ def read_values(file: str, kind: str, max_pixels: int, columns: list[str] | None
     Args:
         file: the file.
         kind: "parquet" or "arrow".
-        max_pixels: the most bytes that a parquet file unpacks to beyond `packed.MOST` times its own.
+        max_pixels: the most bytes that the file unpacks to beyond `packed.MOST` times its own.
         columns: the columns to read; by default all.
 
     Raises:
         ValueError: the file is damaged, unpacks to too much, or lacks a column.
     """
+    import pyarrow
     from pyarrow.parquet import ParquetFile
 
     with in_a_line(file):
@@ -169,17 +183,20 @@ def read_values(file: str, kind: str, max_pixels: int, columns: list[str] | None
             rows = min(ROWS_AT_A_TIME, check_pages(file, reader.metadata, columns, max_pixels))
             batches = reader.iter_batches(rows, columns=columns)
         else:
-            batches = _open_arrow(file)[1]
+            mapped = _map_arrow(file)
+            rows = min(ROWS_AT_A_TIME, check_buffers(mapped, max_pixels))
+            batches = iter(pyarrow.ipc.open_stream(mapped))
         selected = (batch if columns is None else batch.select(columns) for batch in batches)
-    return sound_values(selected, file)
+    return sound_values(selected, file, rows)
 
 
-def sound_values(batches: Iterable[Any], what: str) -> Iterator[dict[str, list]]:
-    """Gives the values of each column of record batches, at most `ROWS_AT_A_TIME` rows at a time.
+def sound_values(batches: Iterable[Any], what: str, rows: int = ROWS_AT_A_TIME) -> Iterator[dict[str, list]]:
+    """Gives the values of each column of record batches, at most so many rows at a time.
 
     Args:
         batches: record batches, checked here: offsets and indices in damaged ones point anywhere in memory.
         what: the name of the file or the data that they are of, for messages.
+        rows: the number of rows.
 
     Raises:
         ValueError: a batch is damaged.
@@ -187,9 +204,9 @@ def sound_values(batches: Iterable[Any], what: str) -> Iterator[dict[str, list]]
     for batch in steps(batches, what):
         with in_a_line(what):
             batch.validate(full=True)
-        for start in range(0, batch.num_rows, ROWS_AT_A_TIME):
+        for start in range(0, batch.num_rows, rows):
             with in_a_line(what):
-                values = batch.slice(start, ROWS_AT_A_TIME).to_pydict()
+                values = batch.slice(start, rows).to_pydict()
             yield values
 
 
@@ -204,16 +221,12 @@ def steps(items: Iterable[Any], what: str) -> Iterator[Any]:
         yield item
 
 
-def _open_arrow(file: str) -> tuple[pyarrow.Schema, Iterator[pyarrow.RecordBatch]]:
+def _map_arrow(file: str) -> pyarrow.Buffer:
+    """Maps an arrow file's stream of messages; the index behind that of the other of arrow's formats is not needed."""
     import pyarrow
 
-    mapped = pyarrow.memory_map(file)
-    try:
-        stream = pyarrow.ipc.open_stream(mapped)
-    except (OSError, pyarrow.ArrowInvalid):
-        reader = pyarrow.ipc.open_file(mapped)
-        return reader.schema, (reader.get_batch(k) for k in range(reader.num_record_batches))
-    return stream.schema, iter(stream)
+    mapped = pyarrow.memory_map(file).read_buffer()
+    return mapped.slice(len(INDEXED)) if mapped.slice(0, len(INDEXED)).equals(pyarrow.py_buffer(INDEXED)) else mapped
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def of_files(kind: str, splits: Mapping[str, list[str]], options: DataOptions) -
     found = {}
     for name, files in splits.items():
         columns = find_columns(read_features(files[0], kind), options)
-        total = sum(count_rows(file, kind) for file in files)
+        total = sum(count_rows(file, kind, options.pixel_limit) for file in files)
         found[name] = _table_of(columns, total, partial(_read_files, files, kind, columns, options.pixel_limit), name)
     return found
 

@@ -7,7 +7,9 @@ import math
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +21,9 @@ from PIL import Image
 from pyarrow import parquet
 
 from pixelseq.data import DataOptions, load
+from pixelseq.data.arrow_buffers import unpacked_size
 from pixelseq.data.parquet_pages import check_pages, read_pages
+from pixelseq.data.table_files import read_values
 from pixelseq.imaging.png_stream import SIGNATURE, chunk
 from pixelseq.imaging.read import Reading, decode_frames
 from pixelseq.imaging.tileset import read_tileset
@@ -324,6 +328,46 @@ def test_a_table_that_unpacks_to_too_much_is_refused(name: str, streaming: bool,
     with within_seconds(name), pytest.raises(ValueError, match=message):
         load(DataOptions(str(tmp_path / "rows.parquet"), image_column="image", max_pixels=LIMIT, streaming=streaming))
     assert peak_kib() - restart < MIB * 1024
+
+
+def arrow(column: pa.Array, path: Path, opened: Callable[..., Any], compression: str | None) -> None:
+    rows = pa.table({"image": column})
+    with opened(str(path), rows.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as file:
+        file.write_table(rows)
+
+
+@pytest.mark.parametrize("opened", [pa.ipc.new_stream, pa.ipc.new_file], ids=["stream", "file"])
+@pytest.mark.parametrize("compression", ["zstd", "lz4"])
+def test_an_arrow_file_that_unpacks_to_too_much_is_refused(
+    opened: Callable[..., Any], compression: str, tmp_path: Path
+) -> None:
+    arrow(pa.array([bytes(2**26)]), tmp_path / "rows.arrow", opened, compression)
+    restart = restart_peak()
+    with pytest.raises(ValueError, match=r"rows.arrow cannot be read: .* bytes unpack to 671"):
+        load(DataOptions(str(tmp_path / "rows.arrow"), image_column="image", max_pixels=LIMIT))
+    assert peak_kib() - restart < MIB * 1024
+
+
+def test_a_value_of_a_dictionary_is_taken_a_few_times_at_once(tmp_path: Path) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * 256, pa.int8()), pa.array([bytes(2**19)]))
+    arrow(column, tmp_path / "rows.arrow", pa.ipc.new_stream, None)
+    restart = restart_peak()
+    assert sum(len(values["image"]) for values in read_values(str(tmp_path / "rows.arrow"), "arrow", LIMIT)) == 256
+    assert peak_kib() - restart < MIB * 1024
+
+
+@pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
+def test_what_buffers_say_is_what_is_in_them(compression: str | None, tmp_path: Path) -> None:
+    images = [np.random.default_rng(k).bytes(k) + bytes(k) for k in range(500)]
+    arrow(pa.array(images), tmp_path / "rows.arrow", pa.ipc.new_stream, compression)
+    content = pa.py_buffer((tmp_path / "rows.arrow").read_bytes())
+    unpacked = sum(map(len, images)) + 4 * 501
+    found = sum(
+        unpacked_size(bytes(message.metadata), message.body, False)[1]
+        for message in pa.ipc.MessageReader.open_stream(content)
+        if message.type == "record batch"
+    )
+    assert 0 <= found - unpacked < 128  # buffers are filled up
 
 
 @pytest.mark.parametrize("settings", [{}, {"data_page_version": "2.0", "compression": "zstd"}], ids=["v1", "v2"])

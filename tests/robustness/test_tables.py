@@ -26,6 +26,8 @@ SHADES = np.random.Generator(np.random.Philox(0)).integers(256, size=(COUNT, 3, 
 GRIDS = [[[(k + i + j) % 5 for j in range(3)] for i in range(1 + k % 3)] for k in range(COUNT)]
 LABELS = {"kind": [k % 2 for k in range(COUNT)]}
 
+PACKED = pa.ipc.IpcWriteOptions(compression="zstd")
+
 
 def pictures() -> datasets.Dataset:
     features = Features({"image": datasets.Image(), "kind": ClassLabel(names=["cat", "dog"])})
@@ -78,6 +80,7 @@ CASES: dict[str, tuple[Callable[[], datasets.Dataset], Callable[[datasets.Datase
     "parquet of texts": (texts, lambda table, path: table.to_parquet(path)),
     "arrow of pictures": (pictures, arrow),
     "arrow file of grids": (grids, partial(arrow, opened=pa.ipc.new_file)),
+    "arrow of packed grids": (grids, partial(arrow, opened=partial(pa.ipc.new_stream, options=PACKED))),
     "arrow of codes": (texts, codes),
     "save_to_disk of pictures": (pictures, saved),
     "save_to_disk of texts": (texts, saved),
