@@ -72,11 +72,11 @@ def _numbers(path: Path, max_pixels: int) -> Iterator[NDArray[np.int64]]:
     """Gives the whole numbers of each row that has any."""
     size, done = path.stat().st_size, 0
     with in_one_line(path), open_unpacked(path) as file:
-        while line := file.readline(MOST_BYTES):
+        for number, line in enumerate(iter(partial(file.readline, MOST_BYTES), b""), 1):
             if len(line) == MOST_BYTES:
                 raise ValueError(f"a row has {MOST_BYTES} bytes or more")
             done += len(line)
-            check_unpacked(done, size, max_pixels)
+            check_unpacked(done, number, size, max_pixels)
             if numbers := line.split():
                 values = np.array(numbers, np.float64)
                 whole = (values == np.floor(values)) & (np.abs(values) < LARGEST)

@@ -16,6 +16,7 @@ from pixelseq.data.store import BATCHES, Images, generator
 from pixelseq.data.streaming import Stream
 from pixelseq.model.batch import Batch
 from pixelseq.model.condition import Condition
+from pixelseq.model.inputs import whole_number
 
 
 def batches_by_width(images: Sequence[Tensor]) -> list[Batch]:
@@ -71,8 +72,9 @@ def training_batches(
         world: the number of processes.
 
     Raises:
-        ValueError: there are no images, or a size is below 1.
+        ValueError: there are no images, a size is below 1, or the seed is out of range.
     """
+    seed = whole_number(seed, "seed", least=0, bits=64)
     size = batch_size if batch_pixels is None else batch_pixels
     if size < 1:
         raise ValueError(f"the batch size is {size}; it must be at least 1")

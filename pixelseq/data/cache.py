@@ -37,6 +37,7 @@ from pixelseq.data.rows import Row, Table, joined
 from pixelseq.data.sources import Source
 from pixelseq.data.splits import named_splits, split_notes
 from pixelseq.data.store import Store
+from pixelseq.data.table_files import ANOTHER_PLACE
 from pixelseq.data.telling import ToVectors, check_told, vectors_of
 from pixelseq.data.texts import with_legend
 from pixelseq.imaging.depth import TOP
@@ -151,9 +152,7 @@ def _named(folder: Path, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ValueError(
-            f"the cache {folder} cannot be {what}: {error.strerror}; name another place by HF_DATASETS_CACHE"
-        ) from error
+        raise ValueError(f"the cache {folder} cannot be {what}: {error.strerror}; {ANOTHER_PLACE}") from error
 
 
 def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Facts:

@@ -17,6 +17,7 @@ from pixelseq.data.store import Images, View
 from pixelseq.data.streaming import Stream, open_stream
 from pixelseq.data.texts import legend_notes
 from pixelseq.imaging.levels import SHADES, level_of_shade
+from pixelseq.model.inputs import whole_number
 from pixelseq.pixel_format import PixelFormat
 
 DEFAULT_CROP = "32x32"
@@ -55,8 +56,10 @@ def load(options: DataOptions | str, seed: int = 0, legend: str | None = None) -
             maps, or else the characters found.
 
     Raises:
-        ValueError: there is no data set of that name, its images cannot be read, or the options do not suit them.
+        ValueError: there is no data set of that name, its images cannot be read, the options do not suit them, or the
+            seed is out of range.
     """
+    seed = whole_number(seed, "seed", least=0, bits=64)
     found, options = _find(options, legend)
     if found.train is None:
         found, options = _divided(found, options, seed)
@@ -90,6 +93,7 @@ def load_as_named(options: DataOptions | str, seed: int = 0, legend: str | None 
     Raises:
         ValueError: for the reasons of `load`, but for what training alone asks of a source.
     """
+    seed = whole_number(seed, "seed", least=0, bits=64)
     found, options = _find(options, legend)
     pixel_format, view, notes = _view(found, options)
     splits = {split: replace(images, view=view, seed=seed) for split, images in found.splits.items()}

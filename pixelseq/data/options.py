@@ -55,7 +55,7 @@ class DataOptions:
     """What is read of stacks and animations: the first frame of each file, or all, as images of their own."""
     max_pixels: int | None = None
     """The most pixels that are read from one picture, all its frames together, or from one image of an array, and the
-    most bytes that a packed array of more than 100 times its packed size has; 178,956,970 by default."""
+    most bytes that a packed array or table of more than 100 times its packed size has; 178,956,970 by default."""
     flip: bool = False
     """Mirrors half of the training images left to right, drawn anew at every use."""
     shape: str | None = None

@@ -20,7 +20,14 @@ from pixelseq.model.condition import NO_LABEL, Condition
 from pixelseq.model.orders import TRANSPOSED, turn, turned_size
 
 ORDER, TRAINING, EVALUATION, BATCHES, UNTOLD, TURNED, MOVED = range(7)
-"""The purposes that random numbers are drawn for; no two purposes share a number."""
+"""The purposes that random numbers are drawn for by `generator`; no two of them share a stream.
+
+Two that came before have streams of the same form, and keep them, since they made what is published. The shuffle of the
+bundled digits and the columns of them are at (seed, 0, 0, ORDER), by which splits are made of other sets: of these none
+are made. What pixels are drawn by (`Noise`, sequence n of image k) is at (seed, k, 0, n), where training with that seed
+orders splits or batches, or crops image 0: each by itself is as random as it should be, and who wants samples that are
+independent of how a net was trained takes another seed.
+"""
 AT_A_TIME = 1024
 """The most images that are read in one piece where all are of one size."""
 VALUES_AT_A_TIME = 2**24
@@ -29,7 +36,8 @@ VALUES_AT_A_TIME = 2**24
 
 def generator(seed: int, epoch: int, image: int, role: int) -> np.random.Generator:
     """Makes a generator of random numbers that depend on nothing but the arguments."""
-    return np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, image, role]))
+    key, counter = np.array([seed, epoch], np.uint64), np.array([0, 0, image, role], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
 
 @dataclass(frozen=True, eq=False)

@@ -200,4 +200,4 @@ def _open(options: DataOptions) -> tuple[Any, Any, list[str]]:
     named = sources.split_files(path, files)
     if kind == "json":
         return load_json(named, streaming=True), stamp(files), notes
-    return table_files.stream_files(kind, named), stamp(files), notes
+    return table_files.stream_files(kind, named, options.pixel_limit), stamp(files), notes

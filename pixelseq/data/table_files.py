@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pixelseq.data.arrow_buffers import check_buffers
+from pixelseq.data.parquet_pages import check_pages
 from pixelseq.data.splits import ALL
 from pixelseq.runtime.codec import read_object
 
@@ -18,27 +20,37 @@ TABLES = ("parquet", "arrow", "json")
 """The kinds of files that hold tables, as `sources` names them."""
 ROWS_AT_A_TIME = 256
 SECONDS_TO_THE_HUB = 3
+INDEXED = b"ARROW1\0\0"
+"""The start of an arrow file whose stream of messages has an index behind it."""
+ANOTHER_PLACE = "name another place by HF_DATASETS_CACHE"
 LOCAL_HINT = "put the data in a folder here and give its path"
 
 
-def stream_files(kind: str, splits: dict[str, list[str]]) -> dict[str, datasets.IterableDataset]:
+def stream_files(kind: str, splits: dict[str, list[str]], max_pixels: int) -> dict[str, datasets.IterableDataset]:
     """Opens parquet or arrow files as streams, which processes share file by file.
+
+    Args:
+        kind: "parquet" or "arrow".
+        splits: the files of each split.
+        max_pixels: as in `read_values`.
 
     Raises:
         ValueError: the beginning or the end of a file cannot be read; iterating raises it for what is between them.
     """
     import datasets
 
+    fixed = {"kind": kind, "max_pixels": max_pixels}
+
     def stream(files: list[str]) -> datasets.IterableDataset:
         features, *_ = [read_features(file, kind) for file in files]
-        return datasets.IterableDataset.from_generator(_rows, features, gen_kwargs={"files": files, "kind": kind})
+        return datasets.IterableDataset.from_generator(_rows, features, gen_kwargs={"files": files, **fixed})
 
     return {split: stream(files) for split, files in splits.items()}
 
 
-def _rows(files: list[str], kind: str) -> Iterator[dict[str, Any]]:
+def _rows(files: list[str], kind: str, max_pixels: int) -> Iterator[dict[str, Any]]:
     for file in files:
-        for values in read_values(file, kind):
+        for values in read_values(file, kind, max_pixels):
             for row in zip(*values.values(), strict=True):
                 yield dict(zip(values, row, strict=True))
 
@@ -120,54 +132,71 @@ def read_features(file: str, kind: str) -> datasets.Features:
         ValueError: they cannot be read.
     """
     import datasets
+    import pyarrow
     from pyarrow.parquet import read_schema
 
     with in_a_line(file):
-        return datasets.Features.from_arrow_schema(read_schema(file) if kind == "parquet" else _open_arrow(file)[0])
+        schema = read_schema(file) if kind == "parquet" else pyarrow.ipc.open_stream(_map_arrow(file)).schema
+        return datasets.Features.from_arrow_schema(schema)
 
 
-def count_rows(file: str, kind: str) -> int:
+def count_rows(file: str, kind: str, max_pixels: int) -> int:
     """Gives the number of rows of a parquet or an arrow file.
 
+    Args:
+        file: the file.
+        kind: "parquet" or "arrow".
+        max_pixels: as in `read_values`.
+
     Raises:
-        ValueError: the file is damaged.
+        ValueError: the file is damaged, or unpacks to too much.
     """
+    import pyarrow
     from pyarrow.parquet import read_metadata
 
     with in_a_line(file):
         if kind == "parquet":
             return read_metadata(file).num_rows
-        return sum(batch.num_rows for batch in _open_arrow(file)[1])
+        mapped = _map_arrow(file)
+        check_buffers(mapped, max_pixels)
+        return sum(batch.num_rows for batch in pyarrow.ipc.open_stream(mapped))
 
 
-def read_values(file: str, kind: str, columns: list[str] | None = None) -> Iterator[dict[str, list]]:
+def read_values(file: str, kind: str, max_pixels: int, columns: list[str] | None = None) -> Iterator[dict[str, list]]:
     """Gives the values of each column of a parquet or an arrow file, at most `ROWS_AT_A_TIME` rows at a time.
 
     Args:
         file: the file.
         kind: "parquet" or "arrow".
+        max_pixels: the most bytes that the file unpacks to beyond `packed.MOST` times its own.
         columns: the columns to read; by default all.
 
     Raises:
-        ValueError: the file is damaged, or lacks a column.
+        ValueError: the file is damaged, unpacks to too much, or lacks a column.
     """
+    import pyarrow
     from pyarrow.parquet import ParquetFile
 
     with in_a_line(file):
         if kind == "parquet":
-            batches = ParquetFile(file).iter_batches(ROWS_AT_A_TIME, columns=columns)
+            reader = ParquetFile(file)
+            rows = min(ROWS_AT_A_TIME, check_pages(file, reader.metadata, columns, max_pixels))
+            batches = reader.iter_batches(rows, columns=columns)
         else:
-            batches = _open_arrow(file)[1]
+            mapped = _map_arrow(file)
+            rows = min(ROWS_AT_A_TIME, check_buffers(mapped, max_pixels))
+            batches = iter(pyarrow.ipc.open_stream(mapped))
         selected = (batch if columns is None else batch.select(columns) for batch in batches)
-    return sound_values(selected, file)
+    return sound_values(selected, file, rows)
 
 
-def sound_values(batches: Iterable[Any], what: str) -> Iterator[dict[str, list]]:
-    """Gives the values of each column of record batches, at most `ROWS_AT_A_TIME` rows at a time.
+def sound_values(batches: Iterable[Any], what: str, rows: int = ROWS_AT_A_TIME) -> Iterator[dict[str, list]]:
+    """Gives the values of each column of record batches, at most so many rows at a time.
 
     Args:
         batches: record batches, checked here: offsets and indices in damaged ones point anywhere in memory.
         what: the name of the file or the data that they are of, for messages.
+        rows: the number of rows.
 
     Raises:
         ValueError: a batch is damaged.
@@ -175,9 +204,9 @@ def sound_values(batches: Iterable[Any], what: str) -> Iterator[dict[str, list]]
     for batch in steps(batches, what):
         with in_a_line(what):
             batch.validate(full=True)
-        for start in range(0, batch.num_rows, ROWS_AT_A_TIME):
+        for start in range(0, batch.num_rows, rows):
             with in_a_line(what):
-                values = batch.slice(start, ROWS_AT_A_TIME).to_pydict()
+                values = batch.slice(start, rows).to_pydict()
             yield values
 
 
@@ -192,16 +221,12 @@ def steps(items: Iterable[Any], what: str) -> Iterator[Any]:
         yield item
 
 
-def _open_arrow(file: str) -> tuple[pyarrow.Schema, Iterator[pyarrow.RecordBatch]]:
+def _map_arrow(file: str) -> pyarrow.Buffer:
+    """Maps an arrow file's stream of messages; the index behind that of the other of arrow's formats is not needed."""
     import pyarrow
 
-    mapped = pyarrow.memory_map(file)
-    try:
-        stream = pyarrow.ipc.open_stream(mapped)
-    except (OSError, pyarrow.ArrowInvalid):
-        reader = pyarrow.ipc.open_file(mapped)
-        return reader.schema, (reader.get_batch(k) for k in range(reader.num_record_batches))
-    return stream.schema, iter(stream)
+    mapped = pyarrow.memory_map(file).read_buffer()
+    return mapped.slice(len(INDEXED)) if mapped.slice(0, len(INDEXED)).equals(pyarrow.py_buffer(INDEXED)) else mapped
 
 
 @contextmanager
@@ -216,9 +241,17 @@ def in_a_line(what: str) -> Iterator[None]:
         yield
     except Exception as error:  # datasets and its readers raise many unrelated kinds
         cause = error.__cause__ if isinstance(error, datasets.exceptions.DatasetsError) else error
+        cache = Path(datasets.config.HF_DATASETS_CACHE)
+        if isinstance(cause, OSError) and cause.filename and _is_at(cache, Path(str(cause.filename))):
+            raise ValueError(f"the cache {cache} cannot be used: {cause.strerror}; {ANOTHER_PLACE}") from error
         reason = str(cause or error).strip().splitlines() or [type(error).__name__]
         raise ValueError(f"{what} cannot be read: {reason[0]}") from error
     finally:
         datasets.logging.set_verbosity(verbosity)
         if not bars:
             datasets.enable_progress_bars()
+
+
+def _is_at(folder: Path, path: Path) -> bool:
+    """Tells whether a path is in a folder, or is the folder or one that it is in."""
+    return path.is_relative_to(folder) or folder.is_relative_to(path)

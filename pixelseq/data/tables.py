@@ -53,13 +53,13 @@ def of_files(kind: str, splits: Mapping[str, list[str]], options: DataOptions) -
     found = {}
     for name, files in splits.items():
         columns = find_columns(read_features(files[0], kind), options)
-        total = sum(count_rows(file, kind) for file in files)
-        found[name] = _table_of(columns, total, partial(_read_files, files, kind, columns), name)
+        total = sum(count_rows(file, kind, options.pixel_limit) for file in files)
+        found[name] = _table_of(columns, total, partial(_read_files, files, kind, columns, options.pixel_limit), name)
     return found
 
 
-def _read_files(files: list[str], kind: str, columns: Columns) -> Iterator[dict[str, list]]:
-    return chain.from_iterable(read_values(file, kind, columns.used) for file in files)
+def _read_files(files: list[str], kind: str, columns: Columns, max_pixels: int) -> Iterator[dict[str, list]]:
+    return chain.from_iterable(read_values(file, kind, max_pixels, columns.used) for file in files)
 
 
 def of_streams(splits: Mapping[str, datasets.IterableDataset], columns: Columns) -> dict[str, Table]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+
+from pixelseq.imaging.limits import MOST_FRAMES
 
 NEW_SUBFILE_TYPE, SUBFILE_TYPE = 254, 255
 """TIFF's tags that say what a picture is of the others in its file."""
@@ -25,6 +28,8 @@ class Frames(NamedTuple):
     """Their indices among all pictures of the file."""
     pixels: int
     """The number of pixels of all of them."""
+    pictures: int
+    """The number of all pictures of the file; in a TIFF, where all have to be looked at, at most `MOST_FRAMES` + 1."""
 
 
 def find_frames(picture: Any) -> Frames:
@@ -32,17 +37,18 @@ def find_frames(picture: Any) -> Frames:
 
     Where all are such, the first one counts.
     """
-    count = getattr(picture, "n_frames", 1)
-    if count == 1 or picture.format not in ("TIFF", "MPO"):
-        return Frames(range(count), count * math.prod(picture.size))  # a range: files may claim any count
+    if picture.format not in ("TIFF", "MPO"):
+        count = getattr(picture, "n_frames", 1)
+        return Frames(range(count), count * math.prod(picture.size), count)  # a range: files may claim any count
     indices, sizes = [], []
-    for k in range(count):
-        picture.seek(k)
-        sizes.append(math.prod(picture.size))
-        if _is_frame(picture, k):
-            indices.append(k)
+    with suppress(EOFError):  # there are no more
+        for k in range(MOST_FRAMES + 1):
+            picture.seek(k)
+            sizes.append(math.prod(picture.size))
+            if _is_frame(picture, k):
+                indices.append(k)
     indices = indices or [0]
-    return Frames(indices, sum(sizes[k] for k in indices))
+    return Frames(indices, sum(sizes[k] for k in indices), len(sizes))
 
 
 def without_colour(frame: Image.Image) -> Image.Image:

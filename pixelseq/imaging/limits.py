@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import re
 import struct
 import threading
 import warnings
@@ -18,6 +19,10 @@ from PIL import Image, UnidentifiedImageError
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
 MAX_PIXELS = 178_956_970
 """The most pixels that are read from one file unless the user allows more: Pillow's own limit."""
+MOST_FRAMES = 10_000
+"""The most frames of a file that are read, all of them: each takes time, however small it is."""
+MOST_SCANS = 50
+"""The most scans of a JPEG, each of which goes through all its pixels, however few bytes it has."""
 DAMAGED = (
     OSError,
     SyntaxError,
@@ -33,6 +38,9 @@ DAMAGED = (
 )
 """What Pillow raises for damaged files."""
 TOO_LARGE = (Image.DecompressionBombWarning, Image.DecompressionBombError)
+START_OF_JPEG, END_OF_JPEG, SCAN = b"\xff\xd8", b"\xff\xd9", b"\xff\xda"
+JPEG_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+"""What begins a segment of a JPEG: none is within the data of a scan."""
 _pillows_limit = threading.RLock()
 # Otherwise Python writes to stderr what Pillow logs and nobody handles.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -77,6 +85,28 @@ def check_pixels(count: int, max_pixels: int) -> None:
     """Raises ValueError for more pixels than are read from one file."""
     if count > max_pixels:
         raise ValueError(too_large(max_pixels))
+
+
+def check_frames(count: int) -> None:
+    """Raises ValueError for more frames than are read from one file."""
+    if count > MOST_FRAMES:
+        raise ValueError(f"it has more than {MOST_FRAMES} frames; split it into smaller files")
+
+
+def check_scans(content: bytes, start: int) -> None:
+    """Raises ValueError for a JPEG of more scans than are read.
+
+    Args:
+        content: the file.
+        start: where the JPEG begins in it.
+    """
+    scans = 0
+    while (marker := JPEG_MARKER.search(content, start)) and marker[0] != END_OF_JPEG:
+        scans += marker[0] == SCAN
+        if scans > MOST_SCANS:
+            raise ValueError(f"it has more than {MOST_SCANS} scans; save it anew")
+        length = 0 if marker[0] == START_OF_JPEG else int.from_bytes(content[marker.end() : marker.end() + 2])
+        start = marker.end() + length
 
 
 def too_large(max_pixels: int) -> str:

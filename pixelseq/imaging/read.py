@@ -18,7 +18,17 @@ from PIL import Image, ImageOps
 from pixelseq.imaging.axes import channels_first, find_order
 from pixelseq.imaging.depth import AT_ONCE, DEEP_MODES, Depth, in_eight_bits, in_sixteen_bits
 from pixelseq.imaging.frames import Frames, find_frames, without_colour
-from pixelseq.imaging.limits import DAMAGED, FORMATS, MAX_PIXELS, TOO_LARGE, check_pixels, in_one_line, limited
+from pixelseq.imaging.limits import (
+    DAMAGED,
+    FORMATS,
+    MAX_PIXELS,
+    TOO_LARGE,
+    check_frames,
+    check_pixels,
+    check_scans,
+    in_one_line,
+    limited,
+)
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".gif", ".bmp", ".tif", ".tiff"}) | frozenset(
     {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".tga"}
@@ -64,7 +74,7 @@ class Opened(NamedTuple):
     depth: Depth | None
     """What it holds if it is of more than 8 bits."""
     frames: int
-    """The number of frames of its file."""
+    """The number of frames of its file; of a TIFF at most `MOST_FRAMES` + 1 are counted."""
 
 
 class Decoded(NamedTuple):
@@ -229,6 +239,8 @@ def _opened(content: bytes, reading: Reading, source: bytes | Path = b"") -> Ite
             file.seek(k)
             if 0 in file.size:
                 raise ValueError("it has no pixels")
+            if file.format in ("JPEG", "MPO"):
+                check_scans(content, getattr(file, "offset", 0))
             _check_tiles(file, reading.max_pixels)
             _check_depth(file, content)
             file.load()
@@ -252,8 +264,10 @@ def _open(content: bytes, reading: Reading) -> tuple[Image.Image, Frames]:
     except (*DAMAGED, *TOO_LARGE):
         if reading.every_frame:
             raise
-        file, frames = Image.open(io.BytesIO(content), formats=FORMATS), Frames([0], size)
+        file, frames = Image.open(io.BytesIO(content), formats=FORMATS), Frames([0], size, 1)
     check_pixels(frames.pixels if reading.every_frame else size, reading.max_pixels)
+    if reading.every_frame:
+        check_frames(frames.pictures)
     return file, frames
 
 

@@ -28,6 +28,23 @@ FOREIGN = {
 """Variables by which accelerate, its launcher or its configuration file would change a result without a word: the value
 that changes nothing, and what there is instead."""
 
+LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT")
+"""Variables by which launchers tell numbers."""
+
+
+def told(name: str, default: int) -> int:
+    """Gives a number that a launcher tells in a variable of the environment.
+
+    Raises:
+        ValueError: it is no whole number from 0 on.
+    """
+    value = os.environ.get(name, str(default))
+    if not value.isdecimal():
+        raise ValueError(
+            f"{name} is {value!r} in the environment; expected a whole number: unset it, or use a launcher"
+        )
+    return int(value)
+
 
 def join_processes(
     script: str, track: str | None = None, mixed_precision: str = "no", project_dir: Path | None = None
@@ -42,8 +59,13 @@ def join_processes(
 
     Raises:
         ValueError: the tracker is not installed, the processes do not know of each other, the device does not have the
-            type, or a variable of accelerate's would change the result.
+            type, or a variable of accelerate's would change the result or cannot be followed.
     """
+    for name in LAUNCHERS:
+        told(name, 0)
+    devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
+    if (device := os.environ.get("ACCELERATE_TORCH_DEVICE", "cpu")).split(":")[0] not in devices:
+        raise ValueError(f"ACCELERATE_TORCH_DEVICE is {device!r} in the environment; choose from {', '.join(devices)}")
     for name, (neutral, instead) in FOREIGN.items():
         if (value := os.environ.get(name, neutral)).lower() != neutral:
             raise ValueError(
@@ -56,13 +78,17 @@ def join_processes(
 
     if track is not None and importlib.util.find_spec(track) is None:
         raise ValueError(f"`track` {track} needs the package {track}; install it by pip")
-    accelerator = Accelerator(
-        cpu=not torch.cuda.is_available(),
-        kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
-        log_with=track,
-        mixed_precision=mixed_precision,
-        project_dir=project_dir,
-    )
+    try:
+        accelerator = Accelerator(
+            cpu=not torch.cuda.is_available(),
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
+            log_with=track,
+            mixed_precision=mixed_precision,
+            project_dir=project_dir,
+        )
+    except (RuntimeError, LookupError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"accelerate cannot do as its environment says: {reason}") from error
     check_processes(accelerator.num_processes, script)
     set_up_torch(alone=accelerator.num_processes == 1)
     return accelerator
@@ -75,7 +101,7 @@ def check_processes(processes: int, script: str) -> None:
         processes: the number of processes that know of this one, itself included.
         script: the script, as the error message names it in the command that works.
     """
-    started = int(os.environ.get("WORLD_SIZE", "1"))
+    started = told("WORLD_SIZE", 1)
     if processes < started:
         raise ValueError(
             f"{started} processes were started that do not know of each other; on CPUs start them by "

@@ -31,20 +31,20 @@ def one_line_errors() -> Iterator[None]:
 
     The exit code is 2, or 128 and the number of the signal.
     """
-    try:
-        with Interruptions():
+    with Interruptions():
+        try:
             yield
-    except Interrupted as end:
-        sys.unraisablehook = lambda _: None  # what the signal has found half built complains when it is dropped
-        print(f"ended by {end.signal.name}", file=sys.stderr)
-        raise SystemExit(128 + end.signal) from None
-    except (ValueError, OSError, MemoryError, RuntimeError) as error:
-        if sys.flags.dev_mode or (isinstance(error, RuntimeError) and not _is_out_of_memory(error)):
-            raise
-        memory = "out of memory: " if isinstance(error, MemoryError | RuntimeError) else ""
-        process = f" (process {os.environ['RANK']})" if os.environ.get("WORLD_SIZE", "1") != "1" else ""
-        print(f"error{process}: {memory}" + as_flags(" ".join(str(error).split())), file=sys.stderr)
-        raise SystemExit(2) from None
+        except Interrupted as end:
+            print(f"ended by {end.signal.name}", file=sys.stderr)
+            raise SystemExit(128 + end.signal) from None
+        except (ValueError, OSError, MemoryError, RuntimeError) as error:
+            if sys.flags.dev_mode or (isinstance(error, RuntimeError) and not _is_out_of_memory(error)):
+                raise
+            memory = "out of memory: " if isinstance(error, MemoryError | RuntimeError) else ""
+            several = os.environ.get("WORLD_SIZE", "1") != "1" and "RANK" in os.environ
+            process = f" (process {os.environ['RANK']})" if several else ""
+            print(f"error{process}: {memory}" + as_flags(" ".join(str(error).split())), file=sys.stderr)
+            raise SystemExit(2) from None
 
 
 def parse_flags(kind: type[T], arguments: list[str], default: T | None = None, about: str | None = None) -> T:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import os
 import signal
 import sys
+import threading
 import time
+import weakref
 from types import FrameType, TracebackType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 IMPATIENCE = 5.0
 """Seconds after the first signal before another one counts: launchers pass the first on, so it may come twice."""
+RETRY = 0.05
+"""Seconds before an exception that was swallowed is raised again."""
 LAUNCHED = ("LOCAL_RANK", "ACCELERATE_MIXED_PRECISION")
 """Environment variables that the launchers torchrun and accelerate set."""
 
@@ -56,22 +61,58 @@ class Signals:
 class Interruptions(Signals):
     """Has the first SIGTERM or SIGINT raise `Interrupted`, so that what is unfinished is removed.
 
+    It may come where exceptions are swallowed: in a `__del__`, or under an `except` of all kinds. Then it is raised
+    again. What it finds half built says nothing when it is dropped.
+
     Of a launcher's processes only the first of a machine has begun anything: others end at once, since they may be
     waiting for it where no signal can be noted.
     """
 
     def __enter__(self) -> Interruptions:
         super().__enter__()
+        self._raised: weakref.ref[Interrupted] | None = None
+        self._complain, sys.unraisablehook = sys.unraisablehook, self._say
         if os.environ.get("LOCAL_RANK", "0") != "0":
             for number in SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
         return self
 
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._raised = None
+        if self.received is None:  # otherwise the process ends, and drops more
+            sys.unraisablehook = self._complain
+        super().__exit__(kind, error, at)
+
     def _note(self, number: int, frame: FrameType | None) -> None:
-        first = self.received is None
+        swallowed = self._raised is not None and self._raised() is None
+        if self.received is None or swallowed:
+            self.received, self._since = signal.Signals(number), time.monotonic()
+            raise self._watched(Interrupted(number))
         super()._note(number, frame)
-        if first:
-            raise Interrupted(number)
+
+    def _watched(self, error: Interrupted) -> Interrupted:
+        """Gives an exception that is noticed when it is dropped; its own frames must not hold it."""
+        number = error.signal
+        self._raised = weakref.ref(error, lambda _: self._swallowed(number))
+        return error
+
+    def _say(self, what: sys.UnraisableHookArgs, /) -> None:
+        if self.received is None:
+            self._complain(what)
+
+    def _swallowed(self, number: signal.Signals) -> None:
+        """Sends the signal once more, from a thread: what is raised right here, nobody would see."""
+
+        def send() -> None:
+            time.sleep(RETRY)
+            if self._raised is None:
+                return
+            if sys.platform == "win32":
+                _thread.interrupt_main(number)
+            else:  # this ends what it waits for, too
+                signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+        threading.Thread(target=send, daemon=True).start()
 
 
 def end_with_launcher() -> None:

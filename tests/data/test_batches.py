@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain, islice
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from pixelseq.data import Images, Store, View, batches_by_width, training_batches
+from pixelseq.data import Images, Store, View, batches_by_width, bundled, load, training_batches
+from pixelseq.data.loading import load_as_named
 from pixelseq.data.splits import with_all_splits
+from pixelseq.data.store import Telling, generator
+from pixelseq.generation.noise import Noise
 from pixelseq.training.stages import stage_images
 
 
@@ -25,6 +31,22 @@ def numbers(batch: Images) -> list[int]:
 
 
 MIXED = [(1 + k % 3, 2 + k % 4) for k in range(22)]
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 0.5, "a"])
+def test_a_seed_out_of_range_is_refused(seed: Any) -> None:
+    for use in (
+        lambda: load("digits", seed=seed),
+        lambda: load_as_named("digits", seed=seed),
+        lambda: next(training_batches(numbered([(2, 2)]), 1, seed)),
+    ):
+        with pytest.raises(ValueError, match=r"`seed` is .*; it must be a whole number of at least 0 and below"):
+            use()
+
+
+def test_large_seeds_differ() -> None:
+    drawn = {generator(seed, 1, 2, 3).random() for seed in (2**63 - 1, 2**63, 2**64 - 2, 2**64 - 1)}
+    assert len(drawn) == 4
 
 
 def test_batches_by_width_keep_every_image() -> None:
@@ -100,26 +122,63 @@ def test_no_images_and_no_size_are_refused() -> None:
         next(training_batches(numbered([(1, 1)]), 0, seed=0))
 
 
-def test_no_two_uses_of_a_seed_share_a_stream_of_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def streams(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], set[tuple[int, ...]]]:
+    """Gives the key and the counter of each stream of random numbers that something begins."""
     made: list[tuple[int, ...]] = []
     philox = np.random.Philox
 
-    def noted(key: list[int], counter: list[int] | None = None) -> np.random.Philox:
-        made.append((*key, *(counter or [0] * 4)))
+    def noted(key: Sequence[int], counter: Sequence[int] = (0, 0, 0, 0)) -> np.random.Philox:
+        made.append(tuple(map(int, (*key, *counter))))
         return philox(key=key, counter=counter)
 
     monkeypatch.setattr("numpy.random.Philox", noted)
-    images = numbered([(2, 2)] * 10, View(flip=True, binarize=256))
-    list(images)
-    uses = [set(made)]
-    for use in (
-        lambda: [list(batch) for batch in islice(training_batches(images, 4, seed=0), 10)],
-        lambda: with_all_splits({"train": images}, seed=0),
-        lambda: stage_images(images, "encoder"),
-    ):
+
+    def begun(use: Callable[[], object]) -> set[tuple[int, ...]]:
         made.clear()
         use()
-        uses.append(set(made))
+        return set(made)
+
+    return begun
+
+
+def test_no_two_uses_of_a_seed_share_a_stream_of_random_numbers(
+    streams: Callable[[Callable[[], object]], set[tuple[int, ...]]],
+) -> None:
+    images = numbered([(2, 2)] * 10, View(flip=True, binarize=256))
+    labelled = replace(images, store=replace(images.store, labels=torch.arange(10)))
+    told = replace(labelled, view=View(), telling=Telling(labels=True, dropout=0.5, orders=8))
+    ten = np.arange(10), np.zeros(10, int), 0
+    uses = {
+        "evaluation": streams(lambda: list(images)),
+        "training": streams(lambda: [list(batch) for batch in islice(training_batches(images, 4, seed=0), 10)]),
+        "untold": streams(lambda: told.drawn(*ten).condition),
+        "turned": streams(lambda: told.drawn(*ten).orders),
+        "splits": streams(lambda: with_all_splits({"train": images}, seed=0)),
+        "stages": streams(lambda: stage_images(images, "encoder")),
+    }
     # 40 images are those of 4 epochs; the order of a fifth is known before the last batch is.
-    assert [len(use) for use in uses] == [10, 40 + 5, 1, 1]
-    assert len(set().union(*uses)) == sum(map(len, uses))
+    assert {name: len(begun) for name, begun in uses.items()} == {
+        "evaluation": 10,
+        "training": 40 + 5,
+        "untold": 10,
+        "turned": 10,
+        "splits": 1,
+        "stages": 1,
+    }
+    assert len(set().union(*uses.values())) == sum(map(len, uses.values()))
+    # What made published data and samples is of the same form; `ORDER` says why it stays, and what it coincides with.
+    shared = {
+        name: {other for other, begun in uses.items() if begun & streams(use)}
+        for name, use in {
+            "digits": lambda: bundled.digits(),
+            "columns": lambda: bundled.digit_columns(),
+            "noise": lambda: Noise(0, range(3), torch.device("cpu"), range(8)),
+        }.items()
+    }
+    assert shared == {
+        "digits": {"splits"},
+        "columns": {"splits"},
+        "noise": set(uses),
+    }
+    assert streams(lambda: Noise(1, range(3), torch.device("cpu"), range(8))).isdisjoint(set().union(*uses.values()))

@@ -7,16 +7,23 @@ import math
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from array_bytes import npy
 from benchmarks.memory import peak_kib, restart_peak
 from mutations import within_seconds
 from PIL import Image
+from pyarrow import parquet
 
 from pixelseq.data import DataOptions, load
+from pixelseq.data.arrow_buffers import unpacked_size
+from pixelseq.data.parquet_pages import check_pages, read_pages
+from pixelseq.data.table_files import read_values
 from pixelseq.imaging.png_stream import SIGNATURE, chunk
 from pixelseq.imaging.read import Reading, decode_frames
 from pixelseq.imaging.tileset import read_tileset
@@ -139,6 +146,22 @@ def webp(frames: int, side: int) -> bytes:
     return encoded(pictures[0], "WEBP", save_all=True, append_images=pictures[1:], lossless=True, quality=0)
 
 
+def scanned(side: int, times: int) -> bytes:
+    """A progressive JPEG whose last scan, which says of all pixels that nothing changes, comes again and again."""
+    jpeg = encoded(Image.new("L", (side, side)), "JPEG", progressive=True)
+    last = jpeg.rindex(b"\xff\xda")
+    return jpeg[:last] + times * jpeg[last:-2] + jpeg[-2:]
+
+
+def commented(content: bytes) -> bytes:
+    """A JPEG with something in a comment, and behind its end, as phones put films there."""
+    jpeg = encoded(Image.new("L", (2, 2)), "JPEG")
+    return jpeg[:2] + b"\xff\xfe" + struct.pack(">H", 2 + len(content)) + content + jpeg[2:] + content
+
+
+TOO_MANY_FRAMES = "it has more than 10000 frames; split it into smaller files"
+TOO_MANY_SCANS = "it has more than 50 scans; save it anew"
+
 PICTURES = {
     "text of 1 GiB": (with_chunks(chunk(b"zTXt", b"k\0\0" + zlib_zeros(1024))), TOO_MUCH_TEXT, TOO_MUCH_TEXT),
     "other text of 1 GiB": (
@@ -162,13 +185,19 @@ PICTURES = {
         1,
     ),
     "2^31 - 1 frames claimed": (apng(2**31 - 1, 1, 1), 1, TOO_LARGE),
-    "frames that are not there": (apng(LIMIT, 3, 1), 1, "frame 4: no picture that can be read"),
+    "frames that are not there": (apng(10_000, 3, 1), 1, "frame 4: no picture that can be read"),
     "PNG of many frames": (apng(30, 30, 200), 1, TOO_LARGE),
     "PNG of as many frames as may be": (apng(25, 25, 200), 1, 25),
     "GIF of many frames": (gif(3000, 200), 1, TOO_LARGE),
     "GIF of as many frames as may be": (gif(25, 200), 1, 25),
     "WebP of many frames": (webp(30, 200), 1, TOO_LARGE),
     "TIFF of many pages": (pages(500), 1, 500),
+    "TIFF of too many pages": (pages(100_000), 1, TOO_MANY_FRAMES),
+    "GIF of too many frames": (gif(100_000, 1), 1, TOO_MANY_FRAMES),
+    "PNG of too many frames": (apng(100_000, 2, 1), 1, TOO_MANY_FRAMES),
+    "JPEG of many scans": (scanned(1000, 10_000), TOO_MANY_SCANS, TOO_MANY_SCANS),
+    "JPEG of what looks like scans": (commented(b"\xff\xda\0\2" * 1000), 1, 1),
+    "JPEG of many scans, as many as may be": (scanned(100, 45), 1, 1),
     "GIF of a huge canvas": (gif(3, 65535), TOO_LARGE, TOO_LARGE),
     "TIFF of a huge tile": (tiled(2**14, zlib_zeros(256)), TOO_LARGE, TOO_LARGE),
     "TIFF of a huge strip": (
@@ -232,6 +261,11 @@ ARRAYS = {
     ),
     "rows.amat.gz": (gzipped(deflated(b"", (b"0 " * 4095 + b"0\n") * 128, 16)), "unpack to"),
     "empty.amat.gz": (gzipped(deflated(b"", b"\n" * 2**20, 16)), "unpack to"),
+    "short.amat.gz": (gzipped(deflated(b"", b"0\n" * 2**19, 16)), "images or lines; at most"),
+    "tiny.npy.gz": (
+        gzipped(deflated(claiming(2**18, 1, 1), bytes(2**18), 1)),
+        "unpack to 262144 images or lines; at most 1953 are read",
+    ),
     "one.amat.gz": (gzipped(deflated(b"", b"0 " * 2**19, GIB)), "a row has 4194304 bytes or more"),
     "overlapping.npz": (overlapping("a.npy", npy(np.zeros((40, 1024, 1024), np.uint8)), 100), "its files overlap"),
     "overlapping.zip": (overlapping("a.png", bytes(2**20), 100), "its files overlap"),
@@ -258,6 +292,95 @@ def test_an_array_that_unpacks_to_too_much_is_refused(name: str, tmp_path: Path)
         load(options)
     assert "\n" not in str(caught.value)
     assert peak_kib() - restart < MIB * 1024
+
+
+TABLES = {
+    "a value that packs well": (
+        pa.array([bytes(2**26)]),
+        {"compression": "zstd", "use_dictionary": False},
+        "rows.parquet cannot be read: .* bytes unpack to 671",
+    ),
+    "a value of a dictionary again and again": (
+        pa.array([bytes(2**19)] * 256),
+        {},
+        "no image of the 256 of .*rows.parquet|rows.parquet, .*row 0: no picture",
+    ),
+    "rows of nothing": (
+        pa.nulls(100_000, pa.binary()),
+        {},
+        "rows.parquet cannot be read: .* bytes unpack to 100000 images or lines",
+    ),
+    "a run of values": (
+        pa.array([[[0] * 1000] * 1000], pa.list_(pa.list_(pa.uint8()))),
+        {},
+        "rows.parquet cannot be read: .* bytes unpack to 8000",
+    ),
+}
+"""Columns of images, how they are written, and why they are refused."""
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_unpacks_to_too_much_is_refused(name: str, streaming: bool, tmp_path: Path) -> None:
+    column, options, message = TABLES[name]
+    parquet.write_table(pa.table({"image": column}), tmp_path / "rows.parquet", **options)
+    restart = restart_peak()
+    with within_seconds(name), pytest.raises(ValueError, match=message):
+        load(DataOptions(str(tmp_path / "rows.parquet"), image_column="image", max_pixels=LIMIT, streaming=streaming))
+    assert peak_kib() - restart < MIB * 1024
+
+
+def arrow(column: pa.Array, path: Path, opened: Callable[..., Any], compression: str | None) -> None:
+    rows = pa.table({"image": column})
+    with opened(str(path), rows.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as file:
+        file.write_table(rows)
+
+
+@pytest.mark.parametrize("opened", [pa.ipc.new_stream, pa.ipc.new_file], ids=["stream", "file"])
+@pytest.mark.parametrize("compression", ["zstd", "lz4"])
+def test_an_arrow_file_that_unpacks_to_too_much_is_refused(
+    opened: Callable[..., Any], compression: str, tmp_path: Path
+) -> None:
+    arrow(pa.array([bytes(2**26)]), tmp_path / "rows.arrow", opened, compression)
+    restart = restart_peak()
+    with pytest.raises(ValueError, match=r"rows.arrow cannot be read: .* bytes unpack to 671"):
+        load(DataOptions(str(tmp_path / "rows.arrow"), image_column="image", max_pixels=LIMIT))
+    assert peak_kib() - restart < MIB * 1024
+
+
+def test_a_value_of_a_dictionary_is_taken_a_few_times_at_once(tmp_path: Path) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * 256, pa.int8()), pa.array([bytes(2**19)]))
+    arrow(column, tmp_path / "rows.arrow", pa.ipc.new_stream, None)
+    restart = restart_peak()
+    assert sum(len(values["image"]) for values in read_values(str(tmp_path / "rows.arrow"), "arrow", LIMIT)) == 256
+    assert peak_kib() - restart < MIB * 1024
+
+
+@pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
+def test_what_buffers_say_is_what_is_in_them(compression: str | None, tmp_path: Path) -> None:
+    images = [np.random.default_rng(k).bytes(k) + bytes(k) for k in range(500)]
+    arrow(pa.array(images), tmp_path / "rows.arrow", pa.ipc.new_stream, compression)
+    content = pa.py_buffer((tmp_path / "rows.arrow").read_bytes())
+    unpacked = sum(map(len, images)) + 4 * 501
+    found = sum(
+        unpacked_size(bytes(message.metadata), message.body, False)[1]
+        for message in pa.ipc.MessageReader.open_stream(content)
+        if message.type == "record batch"
+    )
+    assert 0 <= found - unpacked < 128  # buffers are filled up
+
+
+@pytest.mark.parametrize("settings", [{}, {"data_page_version": "2.0", "compression": "zstd"}], ids=["v1", "v2"])
+def test_what_pages_say_is_what_is_in_them(settings: dict, tmp_path: Path) -> None:
+    rows = {"image": [[[1, 2], [3, 4]]] * 1000, "label": list(range(1000))}
+    parquet.write_table(pa.table(rows), tmp_path / "rows.parquet", row_group_size=300, use_dictionary=False, **settings)
+    content = (tmp_path / "rows.parquet").read_bytes()
+    metadata = parquet.read_metadata(tmp_path / "rows.parquet")
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column, each in ((group.column(0), 4), (group.column(1), 1)):
+            start, end = column.data_page_offset, column.data_page_offset + column.total_compressed_size
+            assert sum(page.values for page in read_pages(content, start, end)) == each * group.num_rows
+    assert check_pages(str(tmp_path / "rows.parquet"), metadata, ["image"], LIMIT) > 1
 
 
 @pytest.mark.parametrize("name", ["image.npy", "images.npy"])

@@ -151,6 +151,13 @@ def test_of_large_files_the_length_and_pieces_are_looked_at(
         assert path.read_bytes() == content
 
 
+def test_what_datasets_cannot_write_is_a_line(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"tiles": [[1, 2], [3, 4]]}\n' * 9)
+    cache.parent.touch()  # a file where the folder should be
+    with pytest.raises(ValueError, match=r"the cache .* cannot be used: .*; name another place by HF_DATASETS_CACHE$"):
+        load(DataOptions(str(tmp_path / "rows.jsonl")))
+
+
 def test_a_cache_that_cannot_be_written_or_read_is_a_line(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,18 +55,20 @@ def test_runs_withstand_full_disks(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_that_are_ended_while_one_decodes_leave_nothing(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
-    for k, pixels in enumerate(np.random.default_rng(0).integers(256, size=(5000, 8, 8), dtype=np.uint8)):
-        Image.fromarray(pixels).save(tmp_path / f"pictures/{k}.png")
+    Image.fromarray(np.random.default_rng(0).integers(256, size=(8, 8), dtype=np.uint8)).save(tmp_path / "0.png")
+    for k in range(30_000):  # which take seconds to decode
+        os.link(tmp_path / "0.png", tmp_path / f"pictures/{k}.png")
     command = [sys.executable, *TORCHRUN, ROOT / "train/run.py", "--data", "pictures", *FLAGS]
     cache = {"HF_DATASETS_CACHE": str(tmp_path / "cache"), "ACCELERATE_USE_CPU": "true"}
     with subprocess.Popen(
         command, cwd=tmp_path, env={**ENVIRONMENT, **cache}, stderr=subprocess.PIPE, text=True
     ) as launcher:
-        until = time.monotonic() + 120
-        while not list(tmp_path.glob("cache/pixelseq/.*.tmp")) and time.monotonic() < until:
+        until = time.monotonic() + 300
+        while not (begun := list(tmp_path.glob("cache/pixelseq/.*.tmp"))) and time.monotonic() < until:
             time.sleep(0.01)
         launcher.send_signal(signal.SIGTERM)
         _, said = launcher.communicate(timeout=60)
+    assert begun, said
     assert launcher.returncode != 0
     assert said.count("ended by SIGTERM\n") == 1
     assert not list(tmp_path.glob("cache/pixelseq/.*"))

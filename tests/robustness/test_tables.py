@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +25,8 @@ COUNT = 12
 SHADES = np.random.Generator(np.random.Philox(0)).integers(256, size=(COUNT, 3, 4), dtype=np.uint8)
 GRIDS = [[[(k + i + j) % 5 for j in range(3)] for i in range(1 + k % 3)] for k in range(COUNT)]
 LABELS = {"kind": [k % 2 for k in range(COUNT)]}
+
+PACKED = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
 def pictures() -> datasets.Dataset:
@@ -77,6 +80,7 @@ CASES: dict[str, tuple[Callable[[], datasets.Dataset], Callable[[datasets.Datase
     "parquet of texts": (texts, lambda table, path: table.to_parquet(path)),
     "arrow of pictures": (pictures, arrow),
     "arrow file of grids": (grids, partial(arrow, opened=pa.ipc.new_file)),
+    "arrow of packed grids": (grids, partial(arrow, opened=partial(pa.ipc.new_stream, options=PACKED))),
     "arrow of codes": (texts, codes),
     "save_to_disk of pictures": (pictures, saved),
     "save_to_disk of texts": (texts, saved),
@@ -303,3 +307,23 @@ def test_of_several_files_the_damaged_one_is_named(kind: str, split: str, tmp_pa
     path.with_stem(f"{split}-1").write_bytes(content[: len(content) // 2] + b"\0" * 9)
     with pytest.raises(ValueError, match=rf"{split}-1\.{kind} cannot be read"):
         load(str(path.parent))
+
+
+@FEW_OR_MANY
+def test_a_damaged_file_of_what_was_downloaded_is_refused_or_harmless(
+    times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures().to_parquet(tmp_path / "rows.parquet")
+    builder = datasets.load_dataset_builder(
+        "parquet", data_files={"train": str(tmp_path / "rows.parquet")}, cache_dir=str(tmp_path / "cache")
+    )
+    monkeypatch.setattr(datasets, "load_dataset_builder", lambda name: builder)  # in place of the hub's
+    loads = itertools.count()
+
+    def read() -> Dataset:
+        builder.hash = str(next(loads))  # another commit, which is not decoded yet
+        return load(DataOptions("someone/parquet-train"))
+
+    assert believable(read())
+    (path,) = (tmp_path / "cache").rglob("parquet-train.arrow")
+    in_a_child(lambda begins: attack(path, 20 * times, read, believable, begins=begins))

@@ -42,6 +42,32 @@ def test_a_type_that_the_device_lacks_is_refused() -> None:
         join_processes("train/run.py", mixed_precision="fp16")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("RANK", "x", "RANK is 'x' in the environment; expected a whole number"),
+        ("WORLD_SIZE", "2.5", "WORLD_SIZE is '2.5' in the environment; expected a whole number"),
+        ("LOCAL_RANK", "-1", "LOCAL_RANK is '-1' in the environment; expected a whole number"),
+        ("MASTER_PORT", "", "MASTER_PORT is '' in the environment; expected a whole number"),
+        ("ACCELERATE_TORCH_DEVICE", "foo", "ACCELERATE_TORCH_DEVICE is 'foo' in the environment; choose from "),
+        ("ACCELERATE_TORCH_DEVICE", "meta", "ACCELERATE_TORCH_DEVICE is 'meta' in the environment; choose from "),
+        (
+            "ACCELERATE_USE_CPU",
+            "foo",
+            "accelerate cannot do as its environment says: [^\n]*foo",
+        ),
+        ("LOCAL_RANK", "1", "accelerate cannot do as its environment says: [^\n]*MASTER_ADDR"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    try:
+        with pytest.raises(ValueError, match=f"^{message}"):
+            join_processes("train/run.py")
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
 def test_what_launchers_set_by_default_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"DYNAMO_BACKEND": "NO", "GRADIENT_ACCUMULATION_STEPS": "1", "MIXED_PRECISION": "bf16"}.items():
         monkeypatch.setenv(f"ACCELERATE_{name}", value)

@@ -41,11 +41,25 @@ def test_an_error_is_one_line_with_flags(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == "error: --num is 0\n"
 
 
-def test_a_signal_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_signal_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back: a process that ends leaves it changed
     with pytest.raises(SystemExit) as ended, one_line_errors():
         os.kill(os.getpid(), signal.SIGTERM)
     assert ended.value.code == 128 + signal.SIGTERM
     assert capsys.readouterr().err == "ended by SIGTERM\n"
+
+
+@pytest.mark.parametrize(("rank", "named"), [("1", " (process 1)"), (None, "")])
+def test_an_error_names_the_process_if_there_are_several(
+    rank: str | None, named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    with pytest.raises(SystemExit), one_line_errors():
+        raise ValueError("a mistake")
+    assert capsys.readouterr().err == f"error{named}: a mistake\n"
 
 
 def test_what_a_signal_finds_half_built_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
