@@ -20,24 +20,20 @@ from PIL import Image
 from torch import Tensor
 
 from pixelseq import Condition, PixelFormat, PixelRNN, SamplingOptions, complete
-from pixelseq.data.files import files_below, is_picture, left_out
 from pixelseq.data.options import parse_range
-from pixelseq.data.texts import find_maps
+from pixelseq.data.partial_files import images_below, read_masks
 from pixelseq.imaging.extension import Extension
 from pixelseq.imaging.limits import MAX_PIXELS
 from pixelseq.imaging.masks import (
-    RULES,
     Mark,
-    find_masks,
     known_columns,
     known_rows,
     mask_of_size,
     opaque,
     outside_box,
-    read_mask,
 )
 from pixelseq.imaging.partial import PartialPicture, read_partial
-from pixelseq.imaging.partial_text import PartialText, read_partial_text, read_text_mask
+from pixelseq.imaging.partial_text import PartialText, read_partial_text
 from pixelseq.imaging.pictures import completion_sheet, save_levels, save_png
 from pixelseq.imaging.preprocessing import Preprocessing
 from pixelseq.imaging.read import SUFFIXES
@@ -355,7 +351,9 @@ def pictures_of(arguments: Arguments) -> list[Path]:
     """Gives the files that --image names, folders replaced by the pictures or text maps in them."""
     paths: list[Path] = []
     for path in arguments.image:
-        files = files_in(path) if path.is_dir() else [path]
+        files, notes = images_below(path) if path.is_dir() else ([path], [])
+        for note in notes:
+            print(f"{path}: {note}")
         if not files:
             raise ValueError(f"the folder {path} holds no pictures ({', '.join(sorted(SUFFIXES))}) and no text maps")
         paths += files
@@ -378,16 +376,6 @@ def name_of(path: Path, arguments: Arguments) -> str:
     return path.relative_to(folder).with_suffix("").as_posix()
 
 
-def files_in(folder: Path) -> list[Path]:
-    """Gives the text maps below a folder, or where there are none its pictures."""
-    files, walked = files_below(folder)
-    pictures = [file for file in files if is_picture(file)]
-    maps, found = find_maps(folder, files, pictures, tables=[])
-    for note in [*walked, *(found if maps else left_out(sorted(set(files).difference(pictures)), "picture"))]:
-        print(f"{folder}: {note}")
-    return maps or pictures
-
-
 def known_part(arguments: Arguments, paths: list[Path], extension: Extension) -> Known | None:
     """Makes of the flags a function that gives a picture's mask [H, W] of what is known; None where text says it."""
     ways: dict[str, Known] = {}
@@ -398,7 +386,9 @@ def known_part(arguments: Arguments, paths: list[Path], extension: Extension) ->
     if (box := arguments.box) is not None:
         ways["`box`"] = lambda _, picture: outside_box(box, picture.height, picture.width)
     if arguments.mask is not None:
-        masks = read_masks(arguments.mask, arguments.mask_unknown, paths, arguments.max_pixels)
+        masks, notes = read_masks(arguments.mask, arguments.mask_unknown, paths, arguments.max_pixels)
+        for note in notes:
+            print(as_flags(note))
         ways["`mask`"] = lambda path, picture: mask_of_size(masks[path], picture.height, picture.width)
     elif arguments.mask_unknown is not None:
         raise ValueError(f"`mask_unknown` is {arguments.mask_unknown}, of masks; name a `mask`")
@@ -414,30 +404,6 @@ def known_part(arguments: Arguments, paths: list[Path], extension: Extension) ->
         raise ValueError(f"say what is known: one of {expected}, not {found}")
     (way,) = ways.values()
     return lambda path, picture: extension.grown(way(path, picture), arguments.grow)
-
-
-def read_masks(mask: Path, mark: Mark | None, paths: list[Path], max_pixels: int) -> dict[Path, Tensor]:
-    """Reads the mask [H, W] of each picture, all of one file or each of one in a folder, and says how."""
-    files, note = dict.fromkeys(paths, mask), None
-    if mask.is_dir():
-        listed = files_below(mask, deep=False).files
-        candidates = [file for file in listed if file.suffix.lower() == TEXT or is_picture(file)]
-        files, note = find_masks(mask, candidates, paths)
-    if note:
-        print(note)
-    known, rules = {}, {}
-    for file in dict.fromkeys(files.values()):
-        if file.suffix.lower() == TEXT:
-            known[file], rules[file] = read_text_mask(file), "what is marked is drawn"
-        else:
-            known[file], found = read_mask(file, mark, max_pixels)
-            rules[file] = RULES[found] + ("" if mark else " (another --mask-unknown changes that)")
-    for rule in dict.fromkeys(rules.values()):
-        alike = [known[file] for file in known if rules[file] == rule]
-        unknown, pixels = sum(int((~one).sum()) for one in alike), sum(one.numel() for one in alike)
-        where = f"{mask} ({len(alike)} of {len(known)} masks)" if mask.is_dir() else str(mask)
-        print(f"{where}: {rule}: {unknown} of {pixels} pixels")
-    return {path: known[file] for path, file in files.items()}
 
 
 if __name__ == "__main__":
