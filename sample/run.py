@@ -116,6 +116,7 @@ def run(arguments: Arguments) -> None:
     asked = names_of(model.config, arguments)
     num = arguments.num if arguments.num is not None else 1 if height > TALL else PER_NAME * len(asked) or 16
     told = condition_of(model.config, arguments.label, num, arguments.prompt)
+    (told or Condition()).check(model.config)
     check_format(model.config.pixel_format, arguments.format, arguments.animate is not None)
     tiles = None if arguments.tileset is None else read_tileset(arguments.tileset, model.config.pixel_format)
     if arguments.animate is not None:
