@@ -147,13 +147,14 @@ def test_no_two_uses_of_a_seed_share_a_stream_of_random_numbers(
 ) -> None:
     images = numbered([(2, 2)] * 10, View(flip=True, binarize=256))
     labelled = replace(images, store=replace(images.store, labels=torch.arange(10)))
-    told = replace(labelled, view=View(), telling=Telling(labels=True, dropout=0.5, orders=8))
+    told = replace(labelled, view=View(), telling=Telling("label", dropout=0.5, orders=8, shift=2, border=(0,)))
     ten = np.arange(10), np.zeros(10, int), 0
     uses = {
         "evaluation": streams(lambda: list(images)),
         "training": streams(lambda: [list(batch) for batch in islice(training_batches(images, 4, seed=0), 10)]),
         "untold": streams(lambda: told.drawn(*ten).condition),
         "turned": streams(lambda: told.drawn(*ten).orders),
+        "moved": streams(lambda: told.drawn(*ten).moves),
         "splits": streams(lambda: with_all_splits({"train": images}, seed=0)),
         "stages": streams(lambda: stage_images(images, "encoder")),
     }
@@ -163,6 +164,7 @@ def test_no_two_uses_of_a_seed_share_a_stream_of_random_numbers(
         "training": 40 + 5,
         "untold": 10,
         "turned": 10,
+        "moved": 10,
         "splits": 1,
         "stages": 1,
     }

@@ -61,6 +61,7 @@ def test_a_type_that_the_device_lacks_is_refused() -> None:
 )
 def test_what_makes_no_sense_is_refused(name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of which accelerate warns otherwise
     try:
         with pytest.raises(ValueError, match=f"^{message}"):
             join_processes("train/run.py")
