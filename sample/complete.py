@@ -125,7 +125,7 @@ def run(arguments: Arguments) -> None:
         raise ValueError(f"`max_pixels` is {arguments.max_pixels}; it must be at least 1")
     paths = pictures_of(arguments)
     extension = Extension() if arguments.extend is None else Extension.parse(arguments.extend)
-    known = known_part(arguments, paths, extension)
+    known = known_part(arguments, paths)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(set_up_torch())
     pixel_format = model.config.pixel_format
     made = model.trained_on.preprocessing if model.trained_on else Preprocessing()
@@ -169,23 +169,27 @@ def read_pictures(
 
     Args:
         paths: their files.
-        known: says what is known of each; None where text says it.
+        known: says what is known of each; None where text says it, and pictures are known.
         extension: what is to be drawn beyond their borders.
         pixel_format: the format of what the model draws.
         made: what training made of pictures.
         arguments: what is asked.
     """
     pictures: list[PartialPicture | PartialText] = []
+
+    def grown_part(path: Path, picture: Image.Image) -> Tensor:
+        return extension.grown((known or everything)(path, picture), arguments.grow)
+
     for path in paths:
-        if known is None:
+        if path.suffix.lower() != TEXT:
+            pictures.append(read_partial(path, pixel_format, partial(grown_part, path), made, arguments.max_pixels))
+        elif arguments.alpha:
+            raise ValueError(f"`alpha` is for pictures; {path} is text")
+        elif known is None:
             maps = read_partial_text(path, pixel_format, None, unmarked=arguments.extend is not None)
             pictures += [replace(one, known=extension.grown(one.known, arguments.grow)) for one in maps]
-        elif path.suffix.lower() == TEXT:
-            if arguments.alpha:
-                raise ValueError(f"`alpha` is for pictures; {path} is text")
-            pictures += read_partial_text(path, pixel_format, partial(known, path))
         else:
-            pictures.append(read_partial(path, pixel_format, partial(known, path), made, arguments.max_pixels))
+            pictures += read_partial_text(path, pixel_format, partial(grown_part, path))
     if arguments.extend is None:
         return pictures
     if made.resize is not None:
@@ -376,8 +380,8 @@ def name_of(path: Path, arguments: Arguments) -> str:
     return path.relative_to(folder).with_suffix("").as_posix()
 
 
-def known_part(arguments: Arguments, paths: list[Path], extension: Extension) -> Known | None:
-    """Makes of the flags a function that gives a picture's mask [H, W] of what is known; None where text says it."""
+def known_part(arguments: Arguments, paths: list[Path]) -> Known | None:
+    """Makes of the flags a function that gives a picture's mask [H, W] of what is known; None where none says it."""
     ways: dict[str, Known] = {}
     if (rows := arguments.known_rows) is not None:
         ways["`known_rows`"] = lambda _, picture: known_rows(rows, picture.height, picture.width)
@@ -394,16 +398,19 @@ def known_part(arguments: Arguments, paths: list[Path], extension: Extension) ->
         raise ValueError(f"`mask_unknown` is {arguments.mask_unknown}, of masks; name a `mask`")
     if arguments.alpha:
         ways["`alpha`"] = lambda _, picture: opaque(picture)
-    if not ways and all(path.suffix.lower() == TEXT for path in paths):
+    if not ways and (arguments.extend is not None or all(path.suffix.lower() == TEXT for path in paths)):
         return None
-    if not ways and arguments.extend is not None:
-        ways["`extend`"] = lambda _, picture: known_rows(picture.height, picture.height, picture.width)
     if len(ways) != 1:
         found = " and ".join(ways) or "nothing"
         expected = "`known_rows`, `known_cols`, `box`, `mask`, `alpha`, `extend`"
         raise ValueError(f"say what is known: one of {expected}, not {found}")
     (way,) = ways.values()
-    return lambda path, picture: extension.grown(way(path, picture), arguments.grow)
+    return way
+
+
+def everything(_: Path, picture: Image.Image) -> Tensor:
+    """Gives the mask [H, W] of a picture of which everything is known."""
+    return known_rows(picture.height, picture.height, picture.width)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
 from pixelseq.model.inputs import whole_number
 from pixelseq.model.told import condition_of, label_numbers
-from pixelseq.runtime.processes import LONGEST_WAIT, check_processes
+from pixelseq.runtime.processes import LONGEST_WAIT, check_environment, check_processes
 from pixelseq.runtime.scripts import check_out, one_line_errors, parse_flags, set_up_torch
 from pixelseq.runtime.signals import Signals
 
@@ -108,6 +108,7 @@ def run(arguments: Arguments) -> None:
             whole_number(value, name)
     if arguments.tileset is not None and arguments.format != "png" and arguments.animate is None:
         raise ValueError(f"`tileset` is for pictures; `format` is {arguments.format}")
+    check_environment()
     process = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)
     check_processes(process.num_processes, "-- sample/run.py")
     device = set_up_torch(alone=process.num_processes == 1)
@@ -180,19 +181,9 @@ def size_of(model: PixelRNN, arguments: Arguments) -> tuple[int, int]:
 
 
 def names_of(config: ModelConfig, arguments: Arguments) -> list[str]:
-    """Gives the names of what the images take turns to show, where that is several things.
-
-    Raises:
-        ValueError: labels and prompts cannot take turns together.
-    """
-    labels, prompts = arguments.label, list(arguments.prompt)
-    numbers = label_numbers(config, labels) if labels else []
-    names = [config.class_names[k] if config.class_names else str(k) for k in numbers]
-    if len(names) > 1 and len(prompts) > 1 and len(names) != len(prompts):
-        raise ValueError(
-            f"`label` names {len(names)} classes and `prompt` {len(prompts)} texts; give as many of each, or one"
-        )
-    names = prompts if len(prompts) > len(names) else names
+    """Gives the names of what the images take turns to show, where that is several things."""
+    numbers = label_numbers(config, arguments.label) if arguments.label else []
+    names = [config.class_names[k] if config.class_names else str(k) for k in numbers] or list(arguments.prompt)
     return names if len(names) > 1 else []
 
 

@@ -3,8 +3,8 @@
     python train/caption_digits.py --data ylecun/mnist --out captions
     python train/run.py captions
 
-Sentences name the digit and, of a third of the images each, thin or thick strokes and an upright or slanted shape. The
-test images have wordings that no training image has.
+Sentences name the digit, and some the strokes, thin or thick for a third of the images each, or the shape, upright or
+slanted. The test images have wordings that no training image has.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from PIL import Image
 
 from pixelseq.data import DataOptions, Images, load
 from pixelseq.data.captions import HELD_OUT, TRAINING, WORDS, Traits, caption
+from pixelseq.model.inputs import whole_number
 from pixelseq.runtime.files import atomic_folder
 from pixelseq.runtime.scripts import one_line_errors, parse_flags
 
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> None:
 
 def run(arguments: Arguments) -> None:
     """Writes the table."""
+    whole_number(arguments.seed, "seed", least=0)
     if arguments.out.exists():
         raise ValueError(f"`out` is {arguments.out}, which exists; choose another folder")
     data = load(DataOptions(arguments.data, channels=1, levels=256))
@@ -51,6 +53,8 @@ def run(arguments: Arguments) -> None:
         own.labels is None or not set(own.labels.tolist()) <= set(range(len(WORDS))) for own in data.splits.values()
     ):
         raise ValueError(f"`data` is {arguments.data}, whose labels are not the digits 0 to 9")
+    if len(np.unique(data.train.sizes, axis=0)) > 1:
+        raise ValueError(f"`data` is {arguments.data}, whose pictures are of unlike sizes; expected one")
     traits = Traits.of(np.stack([image[0].numpy() for image in data.train]))
     with atomic_folder(arguments.out) as folder:
         for split, images in data.splits.items():
@@ -66,7 +70,7 @@ def write_split(path: Path, images: Images, traits: Traits, wordings: tuple[str,
 
     datasets.disable_progress_bars()
     assert images.labels is not None
-    random = np.random.default_rng([arguments.seed, len(wordings)])
+    random = np.random.default_rng([arguments.seed, *path.stem.encode()])
     rows = [
         {
             "image": png(image),

@@ -166,7 +166,7 @@ def evaluate(arguments: Arguments, model: PixelRNN, alike: DataOptions | None = 
     ours, theirs = model.config.pixel_format, data.pixel_format
     if (theirs.channels, theirs.levels) != (ours.channels, ours.levels):
         raise ValueError(f"{data.name} has {theirs}, the model {ours}: choose `channels` and `levels`")
-    parts, untold = tell_labels(data.splits if on == ALL else {on: data.splits[on]}, data.class_names, model)
+    parts, untold = tell(data.splits if on == ALL else {on: data.splits[on]}, data.class_names, model, options)
     prior = None
     if arguments.classify is not None:
         prior = prior_of_labels(arguments.classify, model.config, parts, data.splits.get("train"))
@@ -210,11 +210,11 @@ def evaluate(arguments: Arguments, model: PixelRNN, alike: DataOptions | None = 
     accelerator.end_training()
 
 
-def tell_labels(
-    parts: Mapping[str, Images], class_names: tuple[str, ...], model: PixelRNN
+def tell(
+    parts: Mapping[str, Images], class_names: tuple[str, ...], model: PixelRNN, options: DataOptions
 ) -> tuple[dict[str, Images], list[str]]:
-    """Has images tell their labels to a model that knows them; says in one line where that cannot be."""
-    told = {split: told_as_learned(images, class_names, model.config) for split, images in parts.items()}
+    """Has images tell a model what it was trained to be told; says in one line where that cannot be."""
+    told = {split: told_as_learned(images, class_names, model.config, options) for split, images in parts.items()}
     notes = dict.fromkeys(note for _, note in told.values() if note is not None)
     return {split: images for split, (images, _) in told.items()}, list(notes)
 

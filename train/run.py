@@ -28,7 +28,7 @@ from pixelseq.imaging.pictures import check_pictures, save_png
 from pixelseq.model.checkpoint import CHECKPOINT
 from pixelseq.model.pixelrnn import PixelRNN
 from pixelseq.runtime.files import LOCK, locked, remove_leftovers
-from pixelseq.runtime.processes import join_processes, told
+from pixelseq.runtime.processes import join_processes, launcher_number
 from pixelseq.runtime.scripts import as_flags, one_line_errors
 from pixelseq.runtime.signals import Signals, end_with_launcher
 from pixelseq.training.arguments import configure, parse_arguments
@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> None:
     end_with_launcher()
     with one_line_errors():
         command = parse_arguments(arguments, (__doc__ or "").replace("PRESETS", ", ".join(PRESETS)))
-        folder, main_process = command.folder, told("RANK", 0) == 0
+        folder, main_process = command.folder, launcher_number("RANK", 0) == 0
         with locked(folder / LOCK) if main_process else nullcontext():
             config = configure(command)
             result = finished(config, folder, main_process)

@@ -260,7 +260,7 @@ def _check_size(array: Array, size: _Size, max_pixels: int) -> None:
     claimed = array.offset + math.prod(array.shape) * array.dtype.itemsize
     if min(array.shape, default=0) < 0 or size.unpacked not in (None, claimed):
         raise ValueError(f"{array.dtype} {list(array.shape)} takes {claimed} bytes, but it has {size.unpacked}")
-    images = array.shape[0] if len(array.shape) > 1 else 0  # others are labels
+    images = array.shape[0] if len(array.shape) > 1 and claimed > size.packed else 0  # others are labels, or not packed
     check_unpacked(claimed, images, size.packed, max_pixels)
 
 

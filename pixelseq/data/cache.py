@@ -38,7 +38,7 @@ from pixelseq.data.sources import Source
 from pixelseq.data.splits import named_splits, split_notes
 from pixelseq.data.store import Store
 from pixelseq.data.table_files import ANOTHER_PLACE
-from pixelseq.data.telling import ToVectors, check_told, vectors_of
+from pixelseq.data.telling import ToVectors, check_told, encoder_fingerprint, vectors_of
 from pixelseq.data.texts import with_legend
 from pixelseq.imaging.depth import TOP
 from pixelseq.imaging.read import as_levels, decode_grid
@@ -96,6 +96,7 @@ def kept(
         ValueError: for the reasons of `stores`.
     """
     used = {name: value for name, value in dataclasses.asdict(options).items() if name not in VIEWED}
+    used["text_encoder"] = encoder_fingerprint(options)
     key = [FORMAT, fingerprint, used]
     folder = _folder(key)
     facts = _whole(folder)
@@ -161,7 +162,7 @@ def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Fac
     first = next(iter(tables.values()))
     begun = Facts(channels=options.channels or 1, class_names=first.class_names, legend=first.legend)
     facts, tally = copy.deepcopy(begun), Tally()
-    to_vectors = vectors_of(options)
+    to_vectors = vectors_of(options) if first.told else None
     while not all(
         _decode_split(table, options, folder / split, facts, tally, to_vectors) for split, table in tables.items()
     ):
@@ -180,13 +181,13 @@ def _decode(tables: dict[str, Table], options: DataOptions, folder: Path) -> Fac
 
 
 def _decode_split(
-    table: Table, options: DataOptions, folder: Path, facts: Facts, tally: Tally, to_vectors: ToVectors
+    table: Table, options: DataOptions, folder: Path, facts: Facts, tally: Tally, to_vectors: ToVectors | None
 ) -> bool:
     """Writes a split; returns False if a picture in colour ends an attempt in gray, or large values one in shades."""
     folder.mkdir(exist_ok=True)
     sizes: list[tuple[int, int]] = []
     labels: list[int] = []
-    told: list[str | list[float]] = []
+    told: list[str | np.ndarray] = []
     with (folder / PIXELS).open("wb", buffering=WRITTEN_AT_ONCE) as file, (folder / NAMES).open("w") as names:
         for row in tqdm(table.rows(), total=table.count, unit="image", delay=5, leave=False):
             if isinstance(row.content, Path) and table.names_files:
@@ -200,7 +201,7 @@ def _decode_split(
                 sizes.append(pixels.shape[1:])
                 labels.append(row.label)
                 if row.told is not None:
-                    told.append(row.told)
+                    told.append(row.told if isinstance(row.told, str) else np.asarray(row.told, np.float32))
                 names.write(json.dumps(f"{row.name}, frame {k + 1}" if k else row.name) + "\n")
                 file.write(pixels.tobytes())
     if not sizes and facts.bad:
@@ -210,9 +211,9 @@ def _decode_split(
     np.save(folder / SIZES, np.array(sizes, dtype=np.int64))
     if table.labelled:
         np.save(folder / LABELS, np.array(labels, dtype=np.int64))
-    if table.told:
+    if to_vectors is not None:
         with named(options.name):
-            np.save(folder / VECTORS, to_vectors(told).numpy())
+            np.save(folder / VECTORS, to_vectors(told))
     return True
 
 

@@ -54,7 +54,8 @@ def check_pages(
     found: list[Page] = []
     packed = 0
     with Path(file).open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        groups = map(metadata.row_group, range(metadata.num_row_groups))
+        for group in (group for group in groups if group.num_rows):  # others have no pages
             for chunk in map(group.column, range(group.num_columns)):
                 if columns is None or any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in columns):
                     # Some writers name no dictionary by 0, and some name one behind the first page, where none is.

@@ -49,7 +49,7 @@ class Extension:
             raise ValueError(
                 f"`extend` makes {h}x{w} pixels (rows x columns) of {H}x{W}; `max_pixels` allows {max_pixels}"
             )
-        return F.pad(image, (self.left, self.right, self.top, self.bottom))
+        return self._padded(image)
 
     def grown(self, known: Tensor, pixels: int) -> Tensor:
         """Gives the mask [H, W] into which the unknown, with what is beyond these borders, reaches so much farther.
@@ -59,4 +59,7 @@ class Extension:
         """
         H, W = known.shape
         near = Extension(*(min(side, max(0, pixels)) for side in astuple(self)))
-        return grown(near.around(known), pixels)[near.top : near.top + H, near.left : near.left + W]
+        return grown(near._padded(known), pixels)[near.top : near.top + H, near.left : near.left + W]
+
+    def _padded(self, image: Tensor) -> Tensor:
+        return F.pad(image, (self.left, self.right, self.top, self.bottom))

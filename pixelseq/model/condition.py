@@ -100,10 +100,8 @@ class Condition:
         if config.vector_features and (
             self.vector is None or not (self.vector_known is None or self.vector_known.all())
         ):
-            raise ValueError(
-                f"the model must be told a vector of {config.vector_features} numbers of every image, as in "
-                "Condition(vector=...): it was trained without condition_dropout"
-            )
+            what = "text of every image, by `prompt`" if config.text_encoder else "vector of every image"
+            raise ValueError(f"the model must be told the {what}: it was trained without condition_dropout")
 
     def _tensors(self) -> dict[str, Tensor]:
         named = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -16,6 +16,12 @@ FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 """The files of a sentence encoder that are read; nothing is unpickled."""
 
 
+def named_encoder(name: str) -> str:
+    """Gives the name of an encoder as it is kept: of a folder here the whole path, whatever folder it is read from."""
+    folder = as_path(name)
+    return str(folder.resolve()) if folder.is_dir() else name
+
+
 def load_text_encoder(name: str) -> TextEncoder:
     """Loads a sentence encoder (Reimers and Gurevych 2019, Sentence-BERT, arXiv:1908.10084).
 
@@ -40,7 +46,7 @@ def load_text_encoder(name: str) -> TextEncoder:
         encoder = SentenceTransformer(str(found), device=device, model_kwargs={"use_safetensors": True})
     except Exception as error:  # transformers raises many unrelated kinds
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ValueError(f"`text_encoder` {name} cannot be read: {reason[0]}") from error
+        raise ValueError(f"the text encoder {name} cannot be read: {reason[0]}") from error
 
     def encode(texts: Sequence[str]) -> Tensor:
         vectors: Tensor = encoder.encode(list(texts), convert_to_tensor=True, show_progress_bar=False)

@@ -54,6 +54,7 @@ def condition_of(config: ModelConfig, labels: Sequence[str], num: int, prompts: 
     if prompts:
         if not config.text_encoder:
             raise ValueError("`prompt` is given, and the model knows no texts; train one with `condition` text")
-        vectors = load_text_encoder(config.text_encoder)(prompts)
+        encode = load_text_encoder(config.text_encoder)
+        vectors = torch.cat([encode([prompt]) for prompt in prompts])  # each by itself: others beside it would round it
         vector = vectors[turns % len(vectors)]
     return Condition(label, vector)

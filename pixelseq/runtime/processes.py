@@ -32,7 +32,7 @@ LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_POR
 """Variables by which launchers tell numbers."""
 
 
-def told(name: str, default: int) -> int:
+def launcher_number(name: str, default: int) -> int:
     """Gives a number that a launcher tells in a variable of the environment.
 
     Raises:
@@ -44,6 +44,15 @@ def told(name: str, default: int) -> int:
             f"{name} is {value!r} in the environment; expected a whole number: unset it, or use a launcher"
         )
     return int(value)
+
+
+def check_environment() -> None:
+    """Raises ValueError where variables of the environment that accelerate goes by make no sense."""
+    for name in LAUNCHERS:
+        launcher_number(name, 0)
+    devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
+    if (device := os.environ.get("ACCELERATE_TORCH_DEVICE", "cpu")).split(":")[0] not in devices:
+        raise ValueError(f"ACCELERATE_TORCH_DEVICE is {device!r} in the environment; choose from {', '.join(devices)}")
 
 
 def join_processes(
@@ -61,11 +70,7 @@ def join_processes(
         ValueError: the tracker is not installed, the processes do not know of each other, the device does not have the
             type, or a variable of accelerate's would change the result or cannot be followed.
     """
-    for name in LAUNCHERS:
-        told(name, 0)
-    devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
-    if (device := os.environ.get("ACCELERATE_TORCH_DEVICE", "cpu")).split(":")[0] not in devices:
-        raise ValueError(f"ACCELERATE_TORCH_DEVICE is {device!r} in the environment; choose from {', '.join(devices)}")
+    check_environment()
     for name, (neutral, instead) in FOREIGN.items():
         if (value := os.environ.get(name, neutral)).lower() != neutral:
             raise ValueError(
@@ -101,7 +106,7 @@ def check_processes(processes: int, script: str) -> None:
         processes: the number of processes that know of this one, itself included.
         script: the script, as the error message names it in the command that works.
     """
-    started = told("WORLD_SIZE", 1)
+    started = launcher_number("WORLD_SIZE", 1)
     if processes < started:
         raise ValueError(
             f"{started} processes were started that do not know of each other; on CPUs start them by "

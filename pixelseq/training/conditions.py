@@ -8,8 +8,10 @@ from typing import Any
 import torch
 
 from pixelseq.data.dataset import Dataset
+from pixelseq.data.options import DataOptions
 from pixelseq.data.store import Images, Telling
 from pixelseq.model.config import ModelConfig
+from pixelseq.model.text_encoder import named_encoder
 from pixelseq.training.config import TrainConfig
 
 COUNTED = 2**24
@@ -27,16 +29,12 @@ def conditional(config: TrainConfig, data: Dataset) -> tuple[ModelConfig, Datase
         The configuration of the model, and the images.
 
     Raises:
-        ValueError: the images have not what is to be told, or are streamed.
+        ValueError: the images have not what is to be told.
     """
-    for kind in ("vector", "text"):
-        if (column := getattr(config.images, f"{kind}_column")) is not None and config.condition != kind:
-            raise ValueError(f"`{kind}_column` is {column!r}, which nothing uses; choose `condition` {kind}")
     if config.condition is None and config.orders == 1 and config.shift == 0:
         return config.model, data
     train = data.train
-    if not isinstance(train, Images):
-        raise ValueError("`condition`, `orders` and `shift` need images that are at hand; leave `streaming` off")
+    assert isinstance(train, Images)  # as the configuration has it
     model = dataclasses.replace(config.model, orders=config.orders)
     if config.condition is not None:
         model = dataclasses.replace(model, **_knowledge(config, data), condition_dropout=config.condition_dropout)
@@ -52,39 +50,55 @@ def conditional(config: TrainConfig, data: Dataset) -> tuple[ModelConfig, Datase
     )
 
 
-def told_as_learned(images: Images, class_names: tuple[str, ...], config: ModelConfig) -> tuple[Images, str | None]:
+def told_as_learned(
+    images: Images, class_names: tuple[str, ...], config: ModelConfig, options: DataOptions
+) -> tuple[Images, str | None]:
     """Has images tell a model what it was trained to be told; says in a line where that cannot be.
 
     Args:
         images: the images.
         class_names: the names of their labels.
         config: the model's configuration.
+        options: the options that the images were loaded by.
 
     Raises:
         ValueError: the model must be told labels or vectors, and the images have none, or others.
     """
-    noun = "labels" if config.classes else "texts" if config.text_encoder else "vectors"
-    why = None
-    if config.classes:
-        if images.labels is None:
-            why = "the images have no labels"
-        elif class_names != config.class_names:
-            ours, theirs = (", ".join(names) or "no names" for names in (config.class_names, class_names))
-            why = f"the images are of classes {theirs}, the model knows {ours}"
-        elif len(images) and not 0 <= (highest := int(images.labels.max())) < config.classes:
-            why = f"the images have labels up to {highest}, the model knows 0 to {config.classes - 1}"
-    elif config.vector_features:
-        if (vectors := images.vectors) is None:
-            why = f"the images have no {noun} (`{noun[:-1]}_column`)"
-        elif vectors.shape[1] != config.vector_features:
-            why = f"the images have vectors of {vectors.shape[1]} numbers, the model knows {config.vector_features}"
-    else:
+    if not config.classes and not config.vector_features:
         return images, None
+    noun = "labels" if config.classes else "texts" if config.text_encoder else "vectors"
+    why = _unlike_labels(images, class_names, config) if config.classes else _unlike_vectors(images, config, options)
     if why is None:
         return dataclasses.replace(images, telling=Telling("label" if config.classes else "vector")), None
     if not config.condition_dropout:
         raise ValueError(f"{why}, and the model must be told the {noun[:-1]} of every image")
     return images, f"scored without {noun}: {why}"
+
+
+def _unlike_labels(images: Images, class_names: tuple[str, ...], config: ModelConfig) -> str | None:
+    """Says why labels are none that a model knows."""
+    if images.labels is None:
+        return "the images have no labels"
+    if class_names != config.class_names:
+        ours, theirs = (", ".join(names) or "no names" for names in (config.class_names, class_names))
+        return f"the images are of classes {theirs}, the model knows {ours}"
+    if without := int((images.labels < 0).sum()):
+        return f"{without} of {len(images)} images have no label"
+    if (highest := int(images.labels.max())) >= config.classes:
+        return f"the images have labels up to {highest}, the model knows 0 to {config.classes - 1}"
+    return None
+
+
+def _unlike_vectors(images: Images, config: ModelConfig, options: DataOptions) -> str | None:
+    """Says why vectors are none that a model knows."""
+    flag, noun = ("text_column", "texts") if config.text_encoder else ("vector_column", "vectors")
+    if images.vectors is None or getattr(options, flag) is None:
+        return f"the images have no {noun} (`{flag}`)"
+    if config.text_encoder and named_encoder(options.text_encoder) != config.text_encoder:
+        return f"the texts are of `text_encoder` {options.text_encoder}, the model knows {config.text_encoder}"
+    if (count := images.vectors.shape[1]) != config.vector_features:
+        return f"the images have vectors of {count} numbers, the model knows {config.vector_features}"
+    return None
 
 
 def _knowledge(config: TrainConfig, data: Dataset) -> dict[str, Any]:
@@ -100,7 +114,7 @@ def _knowledge(config: TrainConfig, data: Dataset) -> dict[str, Any]:
         raise ValueError(f"the vectors of {data.name} have {sorted(counts)} numbers; expected one length in all splits")
     return {
         "vector_features": counts.pop(),
-        "text_encoder": config.images.text_encoder if config.condition == "text" else "",
+        "text_encoder": named_encoder(config.images.text_encoder) if config.condition == "text" else "",
     }
 
 

@@ -91,6 +91,7 @@ class TrainConfig:
     """Folder of the run; runs/ and the preset's name where none is given."""
 
     def __post_init__(self) -> None:
+        plain = self.condition is None and self.orders == 1 and self.shift == 0
         whole, zero, above = "it must be at least 1", "it must be at least 0", "it must be above 0"
         for name, valid, message in [
             ("steps", self.steps is None or self.steps >= 1, whole),
@@ -104,7 +105,16 @@ class TrainConfig:
             ("learning_rate", 0 < self.learning_rate < float("inf"), above),
             ("warmup", self.warmup >= 0, zero),
             ("weight_decay", self.weight_decay >= 0, zero),
-            ("shift", self.shift >= 0, zero),
+            ("shift", 0 <= self.shift <= 64, "it must be from 0 to 64"),
+            (
+                "vector_column",
+                self.images.vector_column is None or self.condition == "vector",
+                "choose `condition` vector",
+            ),
+            ("text_column", self.images.text_column is None or self.condition == "text", "choose `condition` text"),
+            ("condition", self.condition != "vector" or self.images.vector_column, "name a column by `vector_column`"),
+            ("condition", self.condition != "text" or self.images.text_column, "name a column by `text_column`"),
+            ("streaming", not self.images.streaming or plain, "`condition`, `orders`, `shift` need images at hand"),
             ("condition_dropout", 0 <= self.condition_dropout < 1, "it must be at least 0 and below 1"),
             ("clip_norm", self.clip_norm > 0, above),
             ("ema_decay", 0 <= self.ema_decay < 1, "it must be at least 0 and below 1"),
@@ -119,4 +129,5 @@ class TrainConfig:
             ("epochs", self.epochs is None or self.batch_pixels is None, "with `batch_pixels` give `steps`"),
         ]:
             if not valid:
-                raise ValueError(f"`{name}` is {getattr(self, name)}; {message}")
+                value = getattr(self if hasattr(self, name) else self.images, name)
+                raise ValueError(f"`{name}` is {value}; {message}")

@@ -352,3 +352,13 @@ def test_a_folder_of_several_kinds_or_several_sets_is_refused(tmp_path: Path) ->
     np.savez(tmp_path / "more/a.npz", grids(9, 5, 6))
     with pytest.raises(ValueError, match=r"holds .npz files; give the path of one, such as .*a.npz"):
         loaded(tmp_path / "more")
+
+
+def test_many_small_images_that_are_not_packed_are_read(tmp_path: Path) -> None:
+    images = np.zeros((1000, 1, 2), np.uint8)
+    np.save(tmp_path / "train.npy", images)
+    data = load(DataOptions(str(tmp_path / "train.npy"), max_pixels=2000))
+    assert sum(map(len, data.splits.values())) == 1000
+    np.savez_compressed(tmp_path / "packed.npz", train=images)
+    with pytest.raises(ValueError, match="unpack to 1000 images or lines"):
+        load(DataOptions(str(tmp_path / "packed.npz"), max_pixels=3000))

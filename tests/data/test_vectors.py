@@ -75,6 +75,22 @@ def test_each_text_is_encoded_once_and_kept(tmp_path: Path, encoder: LengthEncod
     assert len(encoder.seen) == len(set(TEXTS))
 
 
+def test_another_encoder_of_the_same_name_is_asked_anew(
+    tmp_path: Path, encoder: LengthEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder/weights").write_text("1")
+    path = table(tmp_path, said=TEXTS)
+    options = DataOptions(str(path), text_column="said", text_encoder=str(tmp_path / "encoder"))
+    load(options)
+    (tmp_path / "encoder/weights").write_text("22")
+    load(options)
+    assert len(encoder.seen) == 2 * len(set(TEXTS))
+    plain = DataOptions(str(path), text_encoder="other/one")  # decoded once, whatever encoder is not asked
+    assert load(plain).train.vectors is None  # type: ignore[union-attr]
+    assert len(encoder.seen) == 2 * len(set(TEXTS))
+
+
 @pytest.mark.parametrize(
     ("columns", "options", "message"),
     [
@@ -108,11 +124,13 @@ def test_only_tables_have_such_columns() -> None:
         DataOptions(vector_column="a", text_column="b")
 
 
-def test_what_is_no_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_encoder(tmp_path: Path) -> None:
     pytest.importorskip("sentence_transformers")
-    with pytest.raises(ValueError, match=r"`text_encoder` .* cannot be read: "):
+    with pytest.raises(ValueError, match=r"^the text encoder .* cannot be read: "):
         text_encoder.load_text_encoder(str(tmp_path))
-    with pytest.raises(ValueError, match=r"`text_encoder` no/such cannot be read: no folder no/such here, and the hub"):
+    with pytest.raises(
+        ValueError, match=r"^the text encoder no/such cannot be read: no folder no/such here, and the hub"
+    ):
         text_encoder.load_text_encoder("no/such")
 
 

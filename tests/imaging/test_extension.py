@@ -56,3 +56,9 @@ def test_an_extension_has_a_limit() -> None:
 def test_what_is_unknown_reaches_in_from_beyond(pixels: int, known: list[str]) -> None:
     found = Extension(left=5, bottom=10**30).grown(torch.ones(3, 4).bool(), pixels)
     assert found.tolist() == [[one == "1" for one in row] for row in known]
+
+
+def test_without_an_extension_masks_of_any_size_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Extension, "around", None)  # which has a limit
+    known = torch.ones(3, 4).bool()
+    assert Extension().grown(known, 1).equal(known)

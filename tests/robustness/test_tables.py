@@ -327,3 +327,10 @@ def test_a_damaged_file_of_what_was_downloaded_is_refused_or_harmless(
     assert believable(read())
     (path,) = (tmp_path / "cache").rglob("parquet-train.arrow")
     in_a_child(lambda begins: attack(path, 20 * times, read, believable, begins=begins))
+
+
+def test_a_shard_without_rows_is_read(tmp_path: Path) -> None:
+    table = pa.table({"grid": GRIDS[:3] * 4, "kind": pa.array(["a", "b", "c"] * 4)})
+    pq.write_table(table, tmp_path / "train-0.parquet")
+    pq.write_table(table.slice(0, 0), tmp_path / "train-1.parquet")
+    assert sum(map(len, load(DataOptions(str(tmp_path), image_column="grid")).splits.values())) == 12

@@ -364,6 +364,12 @@ def test_maps_are_extended(tiles: Path) -> None:
         assert [len(line) for line in lines] == [5, 5, 5]
         assert lines[0][2:].startswith(known)
         assert lines[1][2:] == "-#-"
+    save_png(to_picture(torch.ones(1, 2, 3, dtype=torch.long), PixelFormat(1, 6, "categorical")), tiles / "c.png")
+    arguments[2:3] = ["wide/b.txt", "c.png"]
+    done = in_process(tiles, *arguments, "--format", "txt", "--out", "both")  # each is known in its own way
+    assert done.returncode == 0, done.stderr
+    assert [line[2:] for line in (tiles / "both/c-0.txt").read_text().splitlines()[:2]] == ["---"] * 2
+    assert (tiles / "both/b-0.txt").read_text().splitlines()[1][2:] == "-#-"
 
 
 def test_resized_pictures_are_extended_by_pixels_of_their_new_size(told: Path, tmp_path: Path) -> None:

@@ -155,24 +155,35 @@ def test_what_a_net_cannot_be_told(flags: list[str], message: str, nets: Path) -
         (["--data", "data.parquet", "--condition", "label"], "--condition is label, and data.parquet has no labels"),
         (
             ["--data", "data.parquet", "--condition", "text"],
-            "--condition is text; name the column of a table by --text-column",
+            "--condition is text; name a column by --text-column",
         ),
         (
             ["--data", "data.parquet", "--text-column", "said"],
-            "--text-column is 'said', which nothing uses; choose --condition text",
+            "--text-column is said; choose --condition text",
         ),
         (["--condition", "vector", "--vector-column", "v"], "--vector-column is 'v', but"),
         (
             ["--data", "data.parquet", "--condition", "vector", "--vector-column", "said"],
             "expected vectors, lists of numbers",
         ),
-        (["--shift", "-1"], "--shift is -1; it must be at least 0"),
+        (
+            ["--data", "data.parquet", "--streaming", "--orders", "2"],
+            "--streaming is True; --condition, --orders, --shift",
+        ),
+        (["--shift", "-1"], "--shift is -1; it must be from 0 to 64"),
     ],
 )
 def test_what_a_run_cannot_tell(flags: list[str], message: str, nets: Path) -> None:
     done = in_process(nets, "train/run.py", *flags, "--out", "never")
     assert message in refused(done)
     assert not (nets / "never").exists()
+
+
+@pytest.mark.parametrize("name", ["ACCELERATE_TORCH_DEVICE", "RANK"])
+def test_an_environment_that_makes_no_sense(name: str, nets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "foo")
+    for script in ("sample/run.py", "train/evaluate.py"):
+        assert f"{name} is 'foo' in the environment" in refused(in_process(nets, script, "--checkpoint", "runs/labels"))
 
 
 def test_three_orders(nets: Path) -> None:

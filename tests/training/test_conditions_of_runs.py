@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -120,9 +121,56 @@ def test_labels_that_are_not_there() -> None:
     with pytest.raises(ValueError, match=r"`condition` is label, and .*digit_columns has no labels: it takes folders"):
         conditional(TrainConfig(condition="label"), columns)
     config = small_model(classes=2, condition_dropout=0.1).config
-    assert told_as_learned(columns.test, (), config) == (
-        columns.test,
-        "scored without labels: the images have no labels",
-    )
+    without = (columns.test, "scored without labels: the images have no labels")
+    assert told_as_learned(columns.test, (), config, DataOptions()) == without
+    strict = dataclasses.replace(config, condition_dropout=0.0)
     with pytest.raises(ValueError, match="the images have no labels, and the model must be told the label of every"):
-        told_as_learned(columns.test, (), dataclasses.replace(config, condition_dropout=0.0))
+        told_as_learned(columns.test, (), strict, DataOptions())
+
+
+def test_some_labels_that_are_not_there_are_said() -> None:
+    images = labelled(4)
+    images = dataclasses.replace(images, store=dataclasses.replace(images.store, labels=torch.tensor([0, -1, 1, 1])))
+    config = small_model(classes=2, condition_dropout=0.1).config
+    _, note = told_as_learned(images, (), config, DataOptions())
+    assert note == "scored without labels: 1 of 4 images have no label"
+    config = small_model(classes=1, condition_dropout=0.1).config
+    _, note = told_as_learned(labelled(4), (), config, DataOptions())
+    assert note == "scored without labels: the images have labels up to 3, the model knows 0 to 0"
+
+
+@pytest.mark.parametrize(
+    ("encoder", "options", "note"),
+    [
+        ("own", DataOptions("x", text_column="said", text_encoder="own"), None),
+        (
+            "own",
+            DataOptions("x", text_column="said", text_encoder="other"),
+            "scored without texts: the texts are of `text_",
+        ),
+        (
+            "own",
+            DataOptions("x", vector_column="said"),
+            r"scored without texts: the images have no texts \(`text_column`",
+        ),
+        (
+            "",
+            DataOptions("x", text_column="said"),
+            r"scored without vectors: the images have no vectors \(`vector_column`",
+        ),
+        ("", DataOptions("x", vector_column="said"), None),
+    ],
+)
+def test_vectors_of_another_kind_are_none(encoder: str, options: DataOptions, note: str | None) -> None:
+    images = labelled(4)
+    images = dataclasses.replace(images, store=dataclasses.replace(images.store, vectors=torch.ones(4, 3)))
+    config = small_model(vector_features=3, text_encoder=encoder, condition_dropout=0.1).config
+    told, found = told_as_learned(images, (), config, options)
+    assert (found is None) == (note is None)
+    assert (told.condition is None) == (note is not None)
+    if note is not None:
+        assert re.match(note, str(found))
+    other = dataclasses.replace(config, vector_features=2)
+    if note is None:
+        note = told_as_learned(images, (), other, options)[1]
+        assert str(note).endswith(": the images have vectors of 3 numbers, the model knows 2")

@@ -82,6 +82,7 @@ def test_borders_are_of_the_most_frequent_level() -> None:
     assert moved.validation.telling == moved.test.telling == Telling()
 
 
-def test_a_shift_below_zero() -> None:
-    with pytest.raises(ValueError, match="`shift` is -1; it must be at least 0"):
-        TrainConfig(shift=-1)
+@pytest.mark.parametrize("shift", [-1, 10**10])
+def test_a_shift_out_of_range(shift: int) -> None:
+    with pytest.raises(ValueError, match=f"`shift` is {shift}; it must be from 0 to 64"):
+        TrainConfig(shift=shift)
