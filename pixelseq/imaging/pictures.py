@@ -137,11 +137,11 @@ def contact_sheet(rows: Sequence[Sequence[Image.Image]], names: Sequence[str] = 
     columns = max(len(row) for row in rows)
     scale, gap, size = sheet_size(columns, widest, heights)
     font = ImageFont.load_default(NAME_SIZE)
-    before = max((math.ceil(font.getlength(name)) + 2 * gap for name in names), default=0)
+    before = max((math.ceil(font.getlength(name)) + NAME_SIZE for name in names), default=0)
     sheet = Image.new("RGB", (before + size[0], size[1]), GAP_COLOUR)
     top = gap
     for row, height, name in zip(rows, heights, names or [""] * len(rows), strict=True):
-        ImageDraw.Draw(sheet).text((gap, top + height * scale // 2), name, NAME_COLOUR, font, anchor="lm")
+        ImageDraw.Draw(sheet).text((NAME_SIZE // 2, top + height * scale // 2), name, NAME_COLOUR, font, anchor="lm")
         for j, picture in enumerate(row):
             seen = over_white(picture)
             magnified = seen.resize((seen.width * scale, seen.height * scale), Image.Resampling.NEAREST)
