@@ -105,10 +105,6 @@ def _knowledge(config: TrainConfig, data: Dataset) -> dict[str, Any]:
     """Gives what the configuration of a model must say for it to know the condition of a run."""
     if config.condition == "label":
         return {"classes": max(len(data.class_names), _highest_label(data) + 1), "class_names": data.class_names}
-    if getattr(config.images, f"{config.condition}_column") is None:
-        raise ValueError(
-            f"`condition` is {config.condition}; name the column of a table by `{config.condition}_column`"
-        )
     counts = {own.shape[1] for images in _parts(data) if (own := images.vectors) is not None}
     if len(counts) != 1:
         raise ValueError(f"the vectors of {data.name} have {sorted(counts)} numbers; expected one length in all splits")
