@@ -100,8 +100,9 @@ class Condition:
         if config.vector_features and (
             self.vector is None or not (self.vector_known is None or self.vector_known.all())
         ):
-            what = "text of every image, by `prompt`" if config.text_encoder else "vector of every image"
-            raise ValueError(f"the model must be told the {what}: it was trained without condition_dropout")
+            of_vectors = f"a vector of {config.vector_features} numbers of every image, by Condition(vector=...)"
+            what = "the text of every image, by `prompt`" if config.text_encoder else of_vectors
+            raise ValueError(f"the model must be told {what}: it was trained without condition_dropout")
 
     def _tensors(self) -> dict[str, Tensor]:
         named = {field.name: getattr(self, field.name) for field in fields(self)}

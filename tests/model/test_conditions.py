@@ -203,6 +203,11 @@ def test_a_condition_that_is_none(fields: dict[str, Tensor], expected: str) -> N
         ({"classes": 3}, Condition(vector=VECTOR), "the model knows no vectors"),
         ({"vector_features": 3}, Condition(vector=VECTOR), "vectors have 2 numbers; the model expects 3"),
         ({"vector_features": 2, "condition_dropout": 0}, None, "the model must be told a vector of 2 numbers of every"),
+        (
+            {"vector_features": 2, "text_encoder": "own", "condition_dropout": 0},
+            None,
+            "the model must be told the text of every image, by `prompt`",
+        ),
     ],
 )
 def test_what_a_model_cannot_be_told(config: dict[str, Any], condition: Condition | None, expected: str) -> None:
