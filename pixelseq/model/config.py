@@ -10,6 +10,38 @@ from pixelseq.model.orders import ORDERS
 from pixelseq.pixel_format import PixelFormat
 
 HeadName = Literal["softmax", "logistic_mixture"]
+MASK = "mask"
+"""The degradation that leaves known pixels as they are: a net that was trained on it completes images by it."""
+
+
+@dataclass(frozen=True)
+class ContextConfig:
+    """The network that reads condition images (see `pixelseq.layers.ContextNet`), and what these images are.
+
+    Raises:
+        ValueError: a field is out of its range.
+    """
+
+    pixel_format: PixelFormat = PixelFormat()
+    """What the numbers of a condition image mean."""
+    features: int = 32
+    """Features of the network."""
+    blocks: int = 5
+    """Its residual blocks: 5 reach 32 pixels each way."""
+    degradation: str = ""
+    """The degradation by which training made condition images of images; none where they came from elsewhere."""
+
+    @property
+    def masks(self) -> bool:
+        """Whether training left parts of condition images unknown, and now and then all of one."""
+        return self.degradation.split("+")[-1] == MASK
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.pixel_format, PixelFormat):
+            raise ValueError(f"ContextConfig.pixel_format is {self.pixel_format!r}; expected a PixelFormat")
+        _check_ranges(self, {"features": (1, 2**16), "blocks": (0, MAX_BLOCKS)})
+        if not isinstance(self.degradation, str):
+            raise ValueError(f"ContextConfig.degradation is {self.degradation!r}; expected a name")
 
 
 @dataclass(frozen=True)
@@ -46,6 +78,8 @@ class ModelConfig:
     """The length of the vectors that images can be told by, such as embeddings of texts; 0 for none."""
     text_encoder: str = ""
     """The name of the encoder that makes these vectors of texts; none where they are of anything else."""
+    context: ContextConfig | None = None
+    """The network that reads condition images; none for a model that knows none."""
     orders: int = 1
     """The number of raster orders that were learned: 1, 2, 4 or 8 (see `pixelseq.model.orders`)."""
     condition_dropout: float = 0.0
@@ -57,10 +91,7 @@ class ModelConfig:
         object.__setattr__(self, "blocks", tuple(self.blocks))
         if not isinstance(self.pixel_format, PixelFormat):
             raise ValueError(f"ModelConfig.pixel_format is {self.pixel_format!r}; expected a PixelFormat")
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-                raise ValueError(f"ModelConfig.{name} is {value!r}; it must be a whole number from {low} to {high}")
+        _check_ranges(self, _RANGES)
         if len(self.blocks) > MAX_BLOCKS:
             raise ValueError(f"ModelConfig.blocks has {len(self.blocks)} names; at most {MAX_BLOCKS} are expected")
         if self.context_kernel % 2 == 0:
@@ -86,16 +117,18 @@ class ModelConfig:
             raise ValueError(f"ModelConfig.class_names has {len(self.class_names)} names for {self.classes} classes")
         if isinstance(self.orders, bool) or self.orders not in ORDERS:
             raise ValueError(f"ModelConfig.orders is {self.orders!r}; choose from {', '.join(map(str, ORDERS))}")
-        if self.condition_dropout and not (self.classes or self.vector_features):
+        if self.context is not None and not isinstance(self.context, ContextConfig):
+            raise ValueError(f"ModelConfig.context is {self.context!r}; expected a ContextConfig")
+        if self.condition_dropout and not (self.classes or self.vector_features or self.context):
             raise ValueError(
                 f"ModelConfig.condition_dropout is {self.condition_dropout}, and the model has no condition to leave "
-                "out: give it classes or vector_features"
+                "out: give it classes, vector_features or context"
             )
 
     @property
     def conditional(self) -> bool:
         """Whether the model is told anything beside the image: a condition, or the order of its pixels."""
-        return self.classes > 0 or self.vector_features > 0 or self.orders > 1
+        return self.classes > 0 or self.vector_features > 0 or self.context is not None or self.orders > 1
 
     @property
     def features(self) -> int:
@@ -114,3 +147,12 @@ _RANGES = {
     "vector_features": (0, 2**16),
 }
 """The values that numbers can have: far beyond what is sensible, and few enough that a damaged file costs no memory."""
+
+
+def _check_ranges(config: ContextConfig | ModelConfig, ranges: dict[str, tuple[int, int]]) -> None:
+    """Raises ValueError where a number of a configuration is out of its range."""
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            kind = type(config).__name__
+            raise ValueError(f"{kind}.{name} is {value!r}; it must be a whole number from {low} to {high}")
