@@ -17,7 +17,9 @@ from pixelseq.kernels.numba.simd import LANES
 from pixelseq.kernels.pixel_walk import layout
 from pixelseq.kernels.pixel_walk.walk import walk
 from pixelseq.layers import ExactLinear, Head, LogisticMixtureHead, ResidualBlock
+from pixelseq.model.condition_rows import ConditionRows
 from pixelseq.model.pixelrnn import PixelRNN
+from pixelseq.model.state import State
 
 
 class CompiledModel:
@@ -45,10 +47,7 @@ class CompiledModel:
         blocks = [
             self._block(block, config.features, config.hidden) for block in (*model.encoder.blocks, *model.blocks)
         ]
-        net[layout.CONDITION] = self.condition = self.state_size
         net[layout.CONDITIONED] = len(model.encoder.blocks) if config.conditional else layout.UNCONDITIONAL
-        if config.conditional:
-            self.state_size += layout.padded(config.features)
         records = torch.stack(blocks) if blocks else torch.zeros(0, layout.BLOCK_SIZE, dtype=torch.int64)
         colours = torch.stack([self._colour(head, c) for c in range(C)])
         weights = torch.cat(self._parts)
@@ -63,14 +62,19 @@ class CompiledModel:
         table = model.pixels.table.detach().contiguous()
         self._packed = [tensor.numpy() for tensor in (net, records, colours, weights, table)]
 
-    def init_state(self, states: int, condition: Tensor | None = None) -> Tensor:
-        """Makes states before the first pixel, [states, size], of which a condition [states, F] is a part."""
-        state = torch.zeros(states, self.state_size, dtype=self._dtype)
-        if condition is not None:
-            state[:, self.condition : self.condition + condition.shape[1]] = condition
-        return state
+    def init_state(self, states: int) -> Tensor:
+        """Makes states before the first pixel, [states, size]."""
+        return torch.zeros(states, self.state_size, dtype=self._dtype)
 
-    def walk(self, state: Tensor, column: int, guidance: float, stretch: Stretch) -> tuple[Tensor, Tensor]:
+    def pack_condition(self, states: int, condition: Tensor | None) -> Tensor:
+        """Lays out what is told in a row, [states, 1 or W + 1, F], as the walk reads it."""
+        if condition is None:
+            return torch.zeros(states, 0, dtype=self._dtype)
+        return F.pad(condition, (0, self._features - condition.shape[2])).flatten(1).contiguous()
+
+    def walk(
+        self, state: Tensor, told: Tensor, column: int, guidance: float, stretch: Stretch
+    ) -> tuple[Tensor, Tensor]:
         """Walks a stretch of the current row from `column` on; see `Walker` and `Walker.walk`."""
         N, W, C = stretch.uniform.shape
         given, known = stretch.given, stretch.known
@@ -83,6 +87,7 @@ class CompiledModel:
             walk,
             *self._packed,
             state,
+            told,
             column,
             stretch.uniform.contiguous(),
             given.long().contiguous(),
@@ -150,31 +155,51 @@ class CompiledWalker(Walker):
     Args:
         model: the compiled model, for the images' width.
         state: [N * states, size], written in place.
+        told: what is told in the row that is walked, as `CompiledModel.pack_condition` lays it out.
+        condition_rows: what is told in each row; None where it is the same in all.
+        row: the row of the next pixel.
         column: the column of the next pixel.
         guidance: as in `Walker`.
     """
 
-    def __init__(self, model: CompiledModel, state: Tensor, column: int, guidance: float = 0.0) -> None:
+    def __init__(
+        self,
+        model: CompiledModel,
+        state: Tensor,
+        told: Tensor,
+        condition_rows: ConditionRows | None = None,
+        row: int = 0,
+        column: int = 0,
+        guidance: float = 0.0,
+    ) -> None:
         self.model = model
         self.state = state
+        self.told = told
+        self.condition_rows = condition_rows
+        self.row = row
         self.column = column
         self.guidance = guidance
 
     @classmethod
-    def start(
-        cls, model: CompiledModel, batch: int, condition: Tensor | None = None, guidance: float = 0.0
-    ) -> CompiledWalker:
-        """Makes a walker at the first pixel of `batch` images; a condition [batch * states, F] is part of the state."""
-        return cls(model, model.init_state(batch * (2 if guidance else 1), condition), 0, guidance)
+    def start(cls, model: CompiledModel, state: State, guidance: float = 0.0) -> CompiledWalker:
+        """Makes a walker at the first pixel of images; it takes the condition of a state that is there, too."""
+        told = model.pack_condition(state.batch, state.condition)
+        return cls(model, model.init_state(state.batch), told, state.condition_rows, guidance=guidance)
 
     def walk_unchecked(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
-        found = self.model.walk(self.state, self.column, self.guidance, stretch)
-        self.column = (self.column + stretch.uniform.shape[1]) % self.model.width
+        found = self.model.walk(self.state, self.told, self.column, self.guidance, stretch)
+        self.column += stretch.uniform.shape[1]
+        if self.column == self.model.width:
+            self.row, self.column = self.row + 1, 0
+            if self.condition_rows is not None and self.row < self.condition_rows.height:
+                self.told = self.model.pack_condition(len(self.state), self.condition_rows.row(self.row))
         return found
 
     def select(self, images: Tensor) -> CompiledWalker:
-        state = self.state.index_select(0, self.states_of(images))
-        return CompiledWalker(self.model, state, self.column, self.guidance)
+        states = self.states_of(images)
+        rows = None if self.condition_rows is None else self.condition_rows.select(states)
+        state, told = self.state.index_select(0, states), self.told.index_select(0, states)
+        return CompiledWalker(self.model, state, told, rows, self.row, self.column, self.guidance)
 
 
 def _affine(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

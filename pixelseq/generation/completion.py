@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -15,7 +16,8 @@ from pixelseq.generation.noise import Noise, Seed, image_range, whole_seed
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.particles import Particles
 from pixelseq.generation.walkers import start_walk
-from pixelseq.model.condition import Condition
+from pixelseq.model.condition import Condition, check_size
+from pixelseq.model.config import MASK, ModelConfig
 from pixelseq.model.inputs import Bools, Integers, as_tensor, whole_number
 from pixelseq.model.orders import check_order, fitting_order, turn, turn_back
 from pixelseq.model.pixelrnn import PixelRNN
@@ -42,6 +44,9 @@ def complete(
     influence on the draw. With K particles they have: K images are drawn at once, weighted by the probability of each
     known pixel that is passed, and one of them is left at the end. As K grows the completions become samples of the
     exact conditional under any mask; time and memory grow alike.
+
+    A model that was trained on the degradation "mask" is told which pixels are known, and what they are, as its
+    condition image: they count on all sides with 1 particle already, as far as it has learned that.
 
     Args:
         model: the distribution of images.
@@ -132,6 +137,25 @@ def log_known(
     return log_p
 
 
+def with_what_is_known(
+    config: ModelConfig, images: Tensor, known: Tensor, condition: Condition | None
+) -> Condition | None:
+    """Adds to a condition the images and what is known of them, for a model that has learned to complete by that.
+
+    Args:
+        config: the configuration of the model.
+        images: [B, C, H, W], levels.
+        known: [B, H, W], bool.
+        condition: what else the images are told by; one with images of its own stays as it is.
+    """
+    if config.context is None or config.context.degradation != MASK:
+        return condition
+    if condition is not None and condition.image is not None:
+        return condition
+    else_told = (condition or Condition()).for_images(len(images))
+    return replace(else_told, image=images, image_known=known)
+
+
 def _checked(model: PixelRNN, images: Integers, known: Bools) -> tuple[Tensor, Tensor]:
     """Gives images [B, C, H, W], int64, 0 where unknown, and masks [B, H, W], on the model's device.
 
@@ -176,8 +200,10 @@ def _parts(
     else:
         check_order(order, model.config.orders)
         best = torch.full((B,), order, device=images.device)
+    condition = with_what_is_known(model.config, images, known, condition)
     if condition is not None:
         condition = condition.for_images(B)
+        check_size(condition, *images.shape[2:])
     for k in best.unique().tolist():
         chosen = (best == k).nonzero()[:, 0]
         turned = turn(images[chosen], k).movedim(1, -1).contiguous()

@@ -5,6 +5,7 @@ Shapes: N images, C colours, W columns.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -43,7 +44,10 @@ class GraphWalker(Walker):
             graphs = _graphs(self.model, self.state, self.guidance, stretch)
         with graphs.lock:
             found = graphs.walk(self.model, self.state, stretch, self.capture)
+            row = self.state.row
             self.state.copy_(graphs.state)
+        if self.state.row > row:
+            self.state.enter_row()
         return found
 
     def select(self, images: Tensor) -> GraphWalker:
@@ -64,7 +68,7 @@ class PixelGraphs:
         self.options, self.scored, self.guidance = stretch.options, stretch.scored, guidance
         batch, width = len(stretch.uniform), state.width
         C, device = model.config.pixel_format.channels, model.device
-        self.state = state.copy()
+        self.state = dataclasses.replace(state.copy(), condition_rows=None)  # what is told is copied for each row
         self.uniform = torch.zeros(batch, width, C, dtype=torch.float64, device=device)
         self.nats = torch.zeros_like(self.uniform)
         self.levels = torch.zeros(batch, width, C, dtype=torch.long, device=device)
@@ -157,7 +161,9 @@ _LOOKING = threading.Lock()
 def _graphs(model: PixelRNN, state: State, guidance: float, stretch: Stretch) -> PixelGraphs:
     """Gives the graphs of a walk, from an earlier call if the weights still lie where they lay."""
     weights = tuple(tensor.data_ptr() for tensor in (*model.parameters(), *model.buffers()))
-    key = (weights, state.batch, state.width, guidance, stretch.options, stretch.known is not None, stretch.scored)
+    columns = 0 if state.condition is None else state.condition.shape[1]
+    partly_known = stretch.known is not None
+    key = (weights, state.batch, state.width, columns, guidance, stretch.options, partly_known, stretch.scored)
     with _LOOKING:
         captured = _CAPTURED.setdefault(model, {})
         graphs = captured.pop(key, None) or PixelGraphs(model, state, guidance, stretch)

@@ -15,6 +15,7 @@ from pixelseq.generation.guidance import beside_untold, guided
 from pixelseq.generation.noise import Noise
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.model.condition import Condition
+from pixelseq.model.orders import turned_size
 from pixelseq.model.pixelrnn import PixelRNN
 
 
@@ -57,7 +58,8 @@ def fixed_point(
     uniform = noise.row(height * width, C).flatten()  # rows follow one another in the noise
     images = torch.zeros(N, C, height, width, dtype=torch.long, device=model.device)
     told = beside_untold(model, N, condition, guidance)
-    features = model.condition_features(N * (2 if guidance else 1), told, order)
+    size = turned_size(height, width, order)  # turning is its own inverse, as to sizes
+    features = model.condition_features(N * (2 if guidance else 1), told, order, size)
     passes, settled = 0, False
     was_training = model.training
     try:

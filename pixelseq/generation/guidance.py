@@ -46,10 +46,13 @@ def beside_untold(model: PixelRNN, batch: int, condition: Condition | None, guid
         )
     twice = condition.for_images(batch).select(torch.arange(batch).repeat_interleave(2))
     told = torch.arange(2 * batch) % 2 == 0
-    label, vector, known = twice.label, twice.vector, twice.vector_known
+    label, vector, vector_known, image_known = twice.label, twice.vector, twice.vector_known, twice.image_known
     if label is not None:
         label = torch.where(told.to(label.device), label, NO_LABEL)
     if vector is not None:
-        told = told.to(vector.device)
-        known = told if known is None else known & told
-    return Condition(label, vector, known)
+        own = told.to(vector.device)
+        vector_known = own if vector_known is None else vector_known & own
+    if twice.image is not None:
+        own = told.to(twice.image.device)[:, None, None]
+        image_known = own.expand_as(twice.image[:, 0]) if image_known is None else image_known & own
+    return Condition(label, vector, vector_known, twice.image, image_known)

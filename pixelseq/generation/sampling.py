@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice
 from typing import Literal
 
 import torch
@@ -15,7 +15,7 @@ from pixelseq.generation.fixed_point import fixed_point
 from pixelseq.generation.noise import Noise, Seed, image_range
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.walkers import start_walk
-from pixelseq.model.condition import Condition
+from pixelseq.model.condition import Condition, check_size
 from pixelseq.model.inputs import whole_number
 from pixelseq.model.orders import check_order, turn_back, turned_size
 from pixelseq.model.pixelrnn import PixelRNN
@@ -32,7 +32,7 @@ def stream(
     guidance: float = 0.0,
     first_index: int = 0,
 ) -> Iterator[Tensor]:
-    """Samples images that never end, row by row, with a state of constant size.
+    """Samples images row by row, which never end unless condition images do, with a state of constant size.
 
     Args:
         model: the distribution of images.
@@ -46,7 +46,7 @@ def stream(
         first_index: the index k of the first image, for a request that is made in parts.
 
     Returns:
-        An endless iterator of rows [N, C, W], levels.
+        An iterator of rows [N, C, W], levels, which ends with the condition images, or never where there are none.
 
     Raises:
         ValueError: an argument is out of range, or the model cannot be told the condition; raised at the call, not at
@@ -71,8 +71,10 @@ def _stream(
     noise = Noise(seed, image_range(first_index, num), model.device)
     walker = start_walk(model, num, width, condition, order, guidance)
 
+    told = None if condition is None else condition.turned(order).image_size
+
     def rows() -> Iterator[Tensor]:
-        while True:
+        for _ in count() if told is None else range(told[0]):
             levels, _ = walker.walk(Stretch(noise.row(width, model.config.pixel_format.channels), options))
             yield levels.transpose(1, 2)
 
@@ -121,6 +123,7 @@ def sample(
         raise ValueError(f"`method` is {method!r}; choose raster or fixed_point")
     num, height, width = whole_number(num, "num"), whole_number(height, "height"), whole_number(width, "width")
     check_order(order, model.config.orders)
+    check_size(condition, height, width)
     H, W = turned_size(height, width, order)
     if method == "fixed_point":
         noise = Noise(seed, image_range(first_index, num), model.device)

@@ -42,7 +42,7 @@ def start_walk(
     if backend == "numba":
         from pixelseq.generation.compiled import CompiledModel, CompiledWalker
 
-        return CompiledWalker.start(CompiledModel(model, width), batch, state.condition, guidance)
+        return CompiledWalker.start(CompiledModel(model, width), state, guidance)
     if backend == "triton" and model.device.type == "cuda":
         from pixelseq.generation.cuda_graphs import GraphWalker
 

@@ -3,6 +3,7 @@
 from pixelseq.layers.causal_layer import CausalLayer, LayerState
 from pixelseq.layers.conditioning import Conditioning
 from pixelseq.layers.context_encoder import ContextEncoder
+from pixelseq.layers.context_net import ContextNet
 from pixelseq.layers.diagonal_bilstm import DiagonalBiLSTM
 from pixelseq.layers.head import Head, LogisticMixtureHead, SoftmaxHead
 from pixelseq.layers.masked_conv import ConvBlock, MaskedConv
@@ -19,6 +20,7 @@ __all__ = [
     "CausalLayer",
     "Conditioning",
     "ContextEncoder",
+    "ContextNet",
     "ConvBlock",
     "DiagonalBiLSTM",
     "ExactLinear",

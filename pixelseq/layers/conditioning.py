@@ -1,9 +1,12 @@
-"""What the network is told beside the image. Shapes: B batch, F features, K numbers of a vector."""
+"""What the network is told beside the image. Shapes: B batch, H rows, W columns, F features, K numbers of a vector."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from pixelseq.layers.context_net import ContextNet
 
 
 class Conditioning(nn.Module):
@@ -16,11 +19,15 @@ class Conditioning(nn.Module):
         classes: the number of labels, or 0.
         vector_features: K, or 0.
         orders: the number of raster orders.
+        context: the network that reads condition images, or None.
         features: F.
     """
 
-    def __init__(self, classes: int, vector_features: int, orders: int, features: int) -> None:
+    def __init__(
+        self, classes: int, vector_features: int, orders: int, context: ContextNet | None, features: int
+    ) -> None:
         super().__init__()
+        self.features = features
         self.label = nn.Embedding(classes + 1, features) if classes else None  # the last one: not told
         self.vector = nn.Linear(vector_features, features) if vector_features else None
         self.no_vector = nn.Parameter(torch.zeros(features)) if vector_features else None
@@ -28,11 +35,13 @@ class Conditioning(nn.Module):
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.zero_()
+        self.context = context
+        self.no_image = nn.Parameter(torch.zeros(features)) if context is not None else None
 
     def forward(
         self, batch: int, label: Tensor | None, vector: Tensor | None, vector_known: Tensor | None, order: Tensor | None
     ) -> Tensor:
-        """Gives the features [B, 1, 1, F] of a condition, the same at every pixel; an image's own in any batch.
+        """Gives the features [B, F] of what is told of an image as a whole; an image's own in any batch.
 
         Args:
             batch: B.
@@ -51,7 +60,32 @@ class Conditioning(nn.Module):
         if self.order is not None:
             order = self.order.weight.new_zeros(batch, dtype=torch.long) if order is None else order
             parts.append(self.order(order))
-        return torch.stack(parts).sum(0)[:, None, None]
+        if self.no_image is not None and not parts:
+            return self.no_image.new_zeros(batch, self.features)
+        return torch.stack(parts).sum(0)
+
+    def of_images(self, image: Tensor | None, known: Tensor | None, inside: Tensor | None = None) -> Tensor:
+        """Gives the features of condition images, which are added to those of the rest.
+
+        An image of which nothing is known is not told: it gives features that have been learned for that.
+
+        Args:
+            image: [B, C, H, W], levels; None tells none.
+            known: [B, H, W], bool; None where all is known.
+            inside: [B, H, W], bool, False in the padding below an image; None without padding.
+
+        Returns:
+            [B, H, W + 1, F]; zero at the empty column on the right. [1, 1, 1, F] where none is told.
+        """
+        assert self.context is not None
+        assert self.no_image is not None
+        if image is None:
+            return self.no_image[None, None, None]
+        if known is None:
+            known = torch.ones_like(image[:, 0], dtype=torch.bool)
+        told = known.flatten(1).any(1)[:, None, None, None]
+        features = F.pad(self.context(image, known, inside), (0, 0, 0, 1))
+        return torch.where(told, features, self.no_image)
 
     def _of_vectors(self, batch: int, vector: Tensor | None, known: Tensor | None) -> Tensor:
         assert self.vector is not None

@@ -19,13 +19,15 @@ from pixelseq.runtime.codec import from_plain, read_object, to_plain, to_sealed,
 from pixelseq.runtime.files import atomic_folder
 from pixelseq.runtime.names import as_path, bundled_name
 
-FORMAT_VERSION = 7
-"""The version of config.json: 6 had no texts, 5 no conditions and orders and no digest of itself, 4 none of the weights
-and no record of what they were trained on, 3 no pixel format."""
+FORMAT_VERSION = 8
+"""The version of config.json: 7 had no condition images, 6 no texts, 5 no conditions, orders and digest of itself, 4 no
+digest of the weights and no record of what they were trained on, 3 no pixel format."""
 UNCONDITIONAL = {"classes": 0, "class_names": [], "vector_features": 0, "orders": 1, "condition_dropout": 0.0}
 """The fields that format versions before 6 lack."""
 WITHOUT_TEXTS = {"text_encoder": ""}
 """The fields that format versions before 7 lack."""
+WITHOUT_IMAGES = {"context": None}
+"""The fields that format versions before 8 lack."""
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 RUNS = Path("runs")
@@ -98,7 +100,7 @@ def config_to_json(config: ModelConfig, trained_on: TrainedOn | None, digest: st
 
 
 def config_from_json(text: str | bytes) -> tuple[ModelConfig, TrainedOn | None, str | None]:
-    """Reads what `config_to_json` wrote, now or in format versions 3 to 6; 3 and 4 have no record and no digest.
+    """Reads what `config_to_json` wrote, now or in format versions 3 to 7; 3 and 4 have no record and no digest.
 
     Raises:
         ValueError: the text is not JSON, damaged or of another format version, or a field is unknown, missing or
@@ -121,6 +123,8 @@ def config_from_json(text: str | bytes) -> tuple[ModelConfig, TrainedOn | None, 
         values = UNCONDITIONAL | values
     if version < 7:
         values = WITHOUT_TEXTS | values
+    if version < 8:
+        values = WITHOUT_IMAGES | values
     record = digest = None
     if version >= 5:
         if missing := sorted({"trained_on", "sha256"} - values.keys()):

@@ -1,17 +1,18 @@
-"""What an image is told by. Shapes: B images, K numbers of a vector."""
+"""What an image is told by. Shapes: B images, K numbers of a vector, C colours, H rows, W columns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelseq.model.config import ModelConfig
-from pixelseq.model.inputs import Integers, as_tensor
+from pixelseq.model.config import ContextConfig, ModelConfig
+from pixelseq.model.inputs import Bools, Integers, as_tensor
+from pixelseq.model.orders import turn
 
 NO_LABEL = -1
 """The label of an image that is not told its own."""
@@ -32,6 +33,11 @@ class Condition:
     """[B, K], numbers, such as the embedding of a text."""
     vector_known: Tensor | None = None
     """[B], bool, the images that are told their vector; by default all are."""
+    image: Tensor | None = None
+    """[B, C, H, W], levels of a condition image, of the size of the image itself."""
+    image_known: Tensor | None = None
+    """[B, H, W], bool, the pixels of the condition image that are told; by default all are. An image of which nothing
+    is known is not told."""
 
     def __post_init__(self) -> None:
         if self.label is not None:
@@ -45,6 +51,10 @@ class Condition:
             if known.dtype != torch.bool or known.ndim != 1:
                 raise ValueError(f"vector_known is {known.dtype} of {list(known.shape)}; expected bool, one per image")
             object.__setattr__(self, "vector_known", known)
+        if self.image is not None:
+            object.__setattr__(self, "image", _images(self.image))
+        if self.image_known is not None:
+            object.__setattr__(self, "image_known", _masks(self.image_known, self.image))
         counts = {name: len(tensor) for name, tensor in self._tensors().items()}
         if len(set(counts.values())) > 1:
             named = ", ".join(f"{name} of {count}" for name, count in counts.items())
@@ -54,6 +64,27 @@ class Condition:
     def batch(self) -> int | None:
         """The number of images B; None where nothing is told."""
         return next((len(tensor) for tensor in self._tensors().values()), None)
+
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """The rows and columns of the condition images; None where none is told."""
+        return None if self.image is None else (self.image.shape[2], self.image.shape[3])
+
+    @property
+    def image_told(self) -> Tensor | None:
+        """[B], bool, the images whose condition image is told; None where there is none."""
+        if self.image is None:
+            return None
+        if self.image_known is None:
+            return torch.ones(len(self.image), dtype=torch.bool, device=self.image.device)
+        return self.image_known.flatten(1).any(1)
+
+    def context_of(self, image: int) -> tuple[Tensor, Tensor]:
+        """Gives the condition image of an image by its index, [C, H, W], and what is known of it, [H, W]."""
+        assert self.image is not None
+        if self.image_known is None:
+            return self.image[image], torch.ones_like(self.image[image, 0], dtype=torch.bool)
+        return self.image[image], self.image_known[image]
 
     def to(self, device: torch.device) -> Condition:
         """Moves the condition to a device."""
@@ -69,11 +100,24 @@ class Condition:
         Raises:
             ValueError: it is of another number of images.
         """
-        if self.batch in (None, batch):
-            return self
-        if self.batch != 1:
+        self.check_batch(batch)
+        return self if self.batch in (None, batch) else self.select(torch.zeros(batch, dtype=torch.long))
+
+    def check_batch(self, batch: int) -> None:
+        """Raises ValueError where the condition is neither of `batch` images nor of one for all."""
+        if self.batch not in (None, 1, batch):
             raise ValueError(f"the condition is of {self.batch} images; {batch} are asked for")
-        return self.select(torch.zeros(batch, dtype=torch.long))
+
+    def without_image(self) -> Condition:
+        """Gives all that is told but condition images."""
+        return replace(self, image=None, image_known=None)
+
+    def turned(self, order: int) -> Condition:
+        """Turns the condition images so that their pixels of a raster order come in order 0."""
+        if self.image is None:
+            return self
+        known = None if self.image_known is None else turn(self.image_known, order)
+        return replace(self, image=turn(self.image, order), image_known=known)
 
     def check(self, config: ModelConfig) -> None:
         """Raises ValueError where a model cannot be told this, or has learned to be told more."""
@@ -90,6 +134,8 @@ class Condition:
                 raise ValueError(
                     f"vectors have {self.vector.shape[1]} numbers; the model expects {config.vector_features}"
                 )
+        if self.image is not None:
+            _check_levels(self.image, config.context)
         if config.condition_dropout:
             return
         if config.classes and (self.label is None or bool((self.label == NO_LABEL).any())):
@@ -103,6 +149,13 @@ class Condition:
             of_vectors = f"a vector of {config.vector_features} numbers of every image, by Condition(vector=...)"
             what = "the text of every image, by `prompt`" if config.text_encoder else of_vectors
             raise ValueError(f"the model must be told {what}: it was trained without condition_dropout")
+        if config.context is None or config.context.masks:
+            return
+        if self.image_told is None or not self.image_told.all():
+            raise ValueError(
+                "the model must be told a condition image of every image, by Condition(image=...) or sample/redraw.py: "
+                "it was trained without condition_dropout"
+            )
 
     def _tensors(self) -> dict[str, Tensor]:
         named = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -110,6 +163,14 @@ class Condition:
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Condition:
         return Condition(**{name: function(tensor) for name, tensor in self._tensors().items()})
+
+
+def check_size(condition: Condition | None, height: int, width: int) -> None:
+    """Raises ValueError where condition images are not of the size of the images."""
+    size = None if condition is None else condition.image_size
+    if size not in (None, (height, width)):
+        assert size is not None
+        raise ValueError(f"condition images are {size[0]}x{size[1]} (rows x columns); the images are {height}x{width}")
 
 
 def _whole_numbers(label: Integers) -> Tensor:
@@ -135,3 +196,34 @@ def _vectors(vector: Tensor | NDArray[np.floating]) -> Tensor:
     if not vector.isfinite().all():
         raise ValueError("vector has numbers that are not finite")
     return vector if vector.is_floating_point() else vector.float()
+
+
+def _images(image: Integers) -> Tensor:
+    image = as_tensor(image, "image")
+    if image.ndim != 4 or 0 in image.shape or image.is_floating_point() or image.is_complex():
+        raise ValueError(f"image is {image.dtype} of {list(image.shape)}; expected levels, [images, C, H, W]")
+    return image
+
+
+def _masks(known: Bools, image: Tensor | None) -> Tensor:
+    if image is None:
+        raise ValueError("a condition has image_known and no image")
+    known = as_tensor(known, "image_known")
+    B, _, H, W = image.shape
+    if known.dtype != torch.bool or known.shape != (B, H, W):
+        raise ValueError(f"image_known is {known.dtype} of {list(known.shape)}; expected bool, {[B, H, W]}")
+    return known
+
+
+def _check_levels(image: Tensor, context: ContextConfig | None) -> None:
+    """Raises ValueError where condition images are none that a model knows."""
+    if context is None:
+        raise ValueError("the model knows no condition images: it was not trained with a condition of images")
+    expected = context.pixel_format
+    if image.shape[1] != expected.channels:
+        raise ValueError(f"condition images have {image.shape[1]} channels; the model expects {expected.channels}")
+    low, high = torch.stack(image.long().aminmax()).tolist()  # the device is asked once
+    if low < 0 or high >= expected.levels:
+        raise ValueError(
+            f"condition images have levels from {low} to {high}; the model expects 0 to {expected.levels - 1}"
+        )

@@ -6,13 +6,13 @@ Shapes: B batch, C colours, H rows, W columns.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from pixelseq.model.batch import Batch
+from pixelseq.model.batch import Batch, Pair
 from pixelseq.model.condition import Condition
 from pixelseq.model.inputs import Integers, as_tensor, whole_number
 from pixelseq.model.orders import turn, turned_size
@@ -97,6 +97,7 @@ def nats_of_images(
     condition: Condition | None = None,
     rank: int = 0,
     world: int = 1,
+    context_of: Callable[[int], Pair] | None = None,
 ) -> Tensor:
     """Computes the nats of each image in each order; of several processes, each takes its share of the batches.
 
@@ -111,6 +112,7 @@ def nats_of_images(
         condition: as in `evaluate`.
         rank: the number of this process, from 0.
         world: the number of processes.
+        context_of: gives the condition image of an image by its index, where the condition itself has none.
 
     Returns:
         [orders, N], float64, nats; 0 for the images of other processes.
@@ -120,7 +122,10 @@ def nats_of_images(
     """
     batch_size = whole_number(batch_size, "batch_size", bits=63)
     told = (condition or Condition()).for_images(len(images))
-    told.check(model.config)
+    if context_of is None:
+        told.check(model.config)
+        context_of = None if told.image is None else told.context_of
+    told = told.without_image()
     was_training = model.training
     nats = torch.zeros(model.config.orders, len(images), dtype=torch.float64)
     try:
@@ -130,8 +135,12 @@ def nats_of_images(
             for indices in list(_batches(turned, batch_size))[rank::world]:
                 levels = [turn(as_tensor(images[k], "an image"), order) for k in indices]
                 orders = torch.full((len(indices),), order)
-                batch = Batch.of(levels, told.select(torch.tensor(indices)), orders)
+                pairs = None
+                if context_of is not None:
+                    pairs = [_turned(context_of(k), shapes[k][1:], order) for k in indices]
+                batch = Batch.of(levels, told.select(torch.tensor(indices)), orders, contexts=pairs)
                 model.check_images(batch.levels)
+                batch.condition.check(model.config)
                 batch = batch.to(model.device)
                 nats[order, indices] = batch.sum_nats(model.checked_nll(batch).double()).cpu()
     finally:
@@ -151,3 +160,12 @@ def _batches(shapes: Sequence[tuple[int, ...]], batch_size: int) -> Iterator[lis
         batch.append(k)
     if batch:
         yield batch
+
+
+def _turned(pair: Pair, size: tuple[int, ...], order: int) -> Pair:
+    """Turns a condition image and what is known of it; raises ValueError where the image itself has another size."""
+    image, known = pair
+    if tuple(image.shape[1:]) != size:
+        (h, w), (H, W) = image.shape[1:], size
+        raise ValueError(f"a condition image is {h}x{w} (rows x columns); the image is {H}x{W}")
+    return turn(image, order), turn(known, order)

@@ -6,6 +6,7 @@ Shapes: B batch, C colours, H rows, W columns, F features, Q numbers per colour 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from pixelseq.layers import (
     BLOCKS,
     Conditioning,
     ContextEncoder,
+    ContextNet,
     Head,
     LogisticMixtureHead,
     MaskedConv,
@@ -26,7 +28,8 @@ from pixelseq.layers import (
 )
 from pixelseq.model import checkpoint
 from pixelseq.model.batch import Batch
-from pixelseq.model.condition import Condition
+from pixelseq.model.condition import Condition, check_size
+from pixelseq.model.condition_rows import ConditionRows
 from pixelseq.model.config import ModelConfig
 from pixelseq.model.inputs import Integers, as_tensor, whole_number
 from pixelseq.model.orders import check_order, turn, turn_back
@@ -63,7 +66,7 @@ class PixelRNN(nn.Module):
             config.dropout,
         )
         self.conditioning = (
-            Conditioning(config.classes, config.vector_features, config.orders, config.features)
+            Conditioning(config.classes, config.vector_features, config.orders, self._build_context(), config.features)
             if config.conditional
             else None
         )
@@ -72,6 +75,12 @@ class PixelRNN(nn.Module):
             for name in config.blocks
         )
         self.head = self._build_head()
+
+    def _build_context(self) -> ContextNet | None:
+        context = self.config.context
+        if context is None:
+            return None
+        return ContextNet(context.pixel_format, context.features, context.blocks, self.config.features)
 
     def _build_head(self) -> Head:
         config, V, C = self.config, self.config.pixel_format.levels, self.config.pixel_format.channels
@@ -157,7 +166,13 @@ class PixelRNN(nn.Module):
             more: [B, 1, 1, F], features that are added to those of the condition.
         """
         levels = rearrange(batch.levels, "b c h w -> b h w c").long()
-        features = self._condition_features(len(levels), batch.condition, batch.orders)
+        told, inside = batch.condition, None
+        if self.config.context is not None:
+            inside = batch.inside
+            if told.image is None and torch.is_grad_enabled():
+                # Processes that share gradients must have one of every weight.
+                told = self._of_untold_images(batch.levels, told)
+        features = self._condition_features(len(levels), told, batch.orders, inside)
         if more is not None:
             features = more if features is None else features + more
         return rearrange(self._nll(levels, features), "b h w c -> b c h w")
@@ -170,7 +185,8 @@ class PixelRNN(nn.Module):
         """Gives levels [B, H, W, C], int64, turned, and the features of the condition."""
         images = as_tensor(images, "images", self.device)
         self.check_images(images)
-        features = self.condition_features(len(images), condition, order)  # which checks both
+        size = (images.shape[2], images.shape[3])
+        features = self.condition_features(len(images), condition, order, size)  # which checks all
         return rearrange(turn(images, order), "b c h w -> b h w c").long(), features
 
     def log_probs(self, pixels: Tensor, condition_features: Tensor | None = None) -> Tensor:
@@ -184,33 +200,64 @@ class PixelRNN(nn.Module):
             encoded = encoded + condition_features
         return self.blocks(encoded)[:, :, :-1]  # without the encoder's empty column
 
-    def condition_features(self, batch: int, condition: Condition | None = None, order: int = 0) -> Tensor | None:
+    def condition_features(
+        self, batch: int, condition: Condition | None, order: int, size: tuple[int, int]
+    ) -> Tensor | None:
         """Makes the features that a condition and an order add to the encoder's output.
 
         Args:
             batch: B, the number of images.
             condition: as in `forward`.
             order: as in `forward`.
+            size: H and W, the rows and columns of the images, not turned.
 
         Returns:
-            [B, 1, 1, F], the same at every pixel; None for a model that is told nothing.
+            [B, H, W + 1, F], turned, where a condition image is told, and otherwise [B, 1, 1, F], the same at every
+            pixel; None for a model that is told nothing.
 
         Raises:
-            ValueError: the model cannot be told the condition, or has not learned the order.
+            ValueError: the model cannot be told the condition, has not learned the order, or condition images have
+                another size.
         """
-        check_order(order, self.config.orders)
-        condition = (condition or Condition()).for_images(batch)
-        condition.check(self.config)
-        return self._condition_features(batch, condition, torch.full((batch,), order))
+        condition = self._checked(batch, condition, order).for_images(batch)
+        check_size(condition, *size)
+        return self._condition_features(batch, condition.turned(order), torch.full((batch,), order))
 
-    def _condition_features(self, batch: int, condition: Condition, orders: Tensor | None) -> Tensor | None:
-        """Makes `condition_features` of a condition that has been checked, and of orders [B], one per image."""
+    def _checked(self, batch: int, condition: Condition | None, order: int) -> Condition:
+        """Gives the condition of `batch` images, or of one for all; raises ValueError where it is none, as above."""
+        check_order(order, self.config.orders)
+        condition = condition or Condition()
+        condition.check_batch(batch)
+        condition.check(self.config)
+        return condition
+
+    def _condition_features(
+        self, batch: int, condition: Condition, orders: Tensor | None, inside: Tensor | None = None
+    ) -> Tensor | None:
+        """Makes `condition_features` of a condition that has been checked and turned, and of orders [B], one per image.
+
+        Rows that are not `inside` [B, H, W] are padding; there is none by default.
+        """
         if self.conditioning is None:
             return None
         told = condition.to(self.device)
+        features = self._constant_features(batch, told, orders)[:, None, None]
+        if self.config.context is None:
+            return features
+        return features + self.conditioning.of_images(told.image, told.image_known, inside)
+
+    def _constant_features(self, batch: int, told: Condition, orders: Tensor | None) -> Tensor:
+        assert self.conditioning is not None
         orders = None if orders is None else orders.to(self.device)
         features: Tensor = self.conditioning(batch, told.label, told.vector, told.vector_known, orders)
         return features
+
+    def _of_untold_images(self, levels: Tensor, told: Condition) -> Condition:
+        """Adds condition images to a condition of the images [B, C, H, W], of which nothing is known."""
+        assert self.config.context is not None
+        B, _, H, W = levels.shape
+        image = levels.new_zeros(B, self.config.context.pixel_format.channels, H, W)
+        return replace(told, image=image, image_known=levels.new_zeros(B, H, W, dtype=torch.bool))
 
     def init_state(self, batch: int, width: int, condition: Condition | None = None, order: int = 0) -> State:
         """Makes the state before the first pixel.
@@ -222,17 +269,34 @@ class PixelRNN(nn.Module):
             order: as in `forward`; a state knows turned images alone (see `pixelseq.model.orders`).
 
         Raises:
-            ValueError: batch or width is out of range; or for the reasons of `condition_features`.
+            ValueError: batch or width is out of range, the images of the condition have another width, or the model
+                cannot be told it, or has not learned the order.
         """
         batch, width = whole_number(batch, "batch"), whole_number(width, "width")
         if batch * width >= 2**31:
             raise ValueError(f"{batch} images of `width` {width} are too large; take less than 2**31 columns at once")
+        told = self._checked(batch, condition, order).turned(order).to(self.device)
+        if told.image_size is not None and told.image_size[1] != width:
+            raise ValueError(f"condition images have {told.image_size[1]} columns, turned; the images have {width}")
         encoder, blocks = self.encoder.init_state(batch, width), self.blocks.init_state(batch, width + 1)
         position = torch.zeros(1, dtype=torch.long, device=self.device)
+        state = State(width, 0, 0, position, stepped=False, encoder=encoder, blocks=blocks)
         with torch.no_grad():
-            features = self.condition_features(batch, condition, order)
-        told = None if features is None else features[:, 0, 0]
-        return State(width, 0, 0, position, stepped=False, encoder=encoder, blocks=blocks, condition=told)
+            state.condition, state.condition_rows = self._told(batch, told, order)
+        state.enter_row()
+        return state
+
+    def _told(self, batch: int, told: Condition, order: int) -> tuple[Tensor | None, ConditionRows | None]:
+        """Gives the condition of a state, [B, 1, F], or what it is in each row; nothing for a model that knows none."""
+        if self.conditioning is None:
+            return None, None
+        everyone = told.without_image().for_images(batch)
+        constant = self._constant_features(batch, everyone, torch.full((batch,), order))
+        if told.image is not None and told.image_told is not None and told.image_told.any():
+            return None, ConditionRows.of(self.conditioning, constant, told.image, told.image_known, told.image_told)
+        if self.conditioning.no_image is not None:
+            constant = constant + self.conditioning.no_image
+        return constant[:, None], None
 
     @torch.no_grad()
     def step(self, state: State) -> Tensor:
@@ -247,10 +311,14 @@ class PixelRNN(nn.Module):
             [B, F].
 
         Raises:
-            ValueError: the pixel of the last step has not been fed.
+            ValueError: the pixel of the last step has not been fed, or the condition images have no more rows.
         """
         if state.stepped:
             raise ValueError("the pixel of the last step has not been fed; call feed before the next step")
+        if state.condition_rows is not None and state.row >= state.condition_rows.height:
+            raise ValueError(
+                f"the condition images have {state.condition_rows.height} rows; there is no row after them"
+            )
         state.stepped = True
         return self._trunk_step(state)
 
@@ -315,11 +383,14 @@ class PixelRNN(nn.Module):
         self.blocks.end_row(state.blocks)
         state.row, state.column = state.row + 1, 0
         state.position.zero_()
+        state.enter_row()
 
     def _trunk_step(self, state: State) -> Tensor:
         encoded = self.encoder.step(state.encoder, state.position)
         if state.condition is not None:
-            encoded = encoded + state.condition
+            everywhere = state.condition.shape[1] == 1
+            told = state.condition if everywhere else state.condition.index_select(1, state.position)
+            encoded = encoded + told[:, 0]
         return self.blocks.step(encoded, state.blocks, state.position)
 
     def check_images(self, images: Tensor) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pixelseq.layers import LayerState
+from pixelseq.model.condition_rows import ConditionRows
 
 
 @dataclass
@@ -31,7 +32,10 @@ class State:
     encoder: list[LayerState]
     blocks: list[LayerState]
     condition: Tensor | None = None
-    """[B, F], what is added to the encoder's output at every pixel; None where nothing is told."""
+    """[B, 1 or W + 1, F], what is added to the encoder's output at each column of the row, or at all alike; None where
+    nothing is told."""
+    condition_rows: ConditionRows | None = None
+    """What `condition` is in the rows to come; None where it is the same in all."""
 
     @property
     def batch(self) -> int:
@@ -40,30 +44,37 @@ class State:
 
     def copy(self) -> State:
         """Makes an independent state of equal value."""
-        return self._map(torch.Tensor.clone)
+        return self._map(torch.Tensor.clone, self.condition_rows)
 
     def expand(self, copies: int) -> State:
         """Repeats each image `copies` times, one after the other: entry k of the new state is image k // copies."""
-        return self._map(lambda tensor: tensor.repeat_interleave(copies, dim=0))
+        return self.select(torch.arange(self.batch, device=self.position.device).repeat_interleave(copies))
 
     def select(self, images: Tensor) -> State:
         """Picks the images of these indices [n], any of them repeatedly."""
-        return self._map(lambda tensor: tensor.index_select(0, images))
+        rows = None if self.condition_rows is None else self.condition_rows.select(images)
+        return self._map(lambda tensor: tensor.index_select(0, images), rows)
 
     def copy_(self, other: State) -> None:
-        """Becomes equal to a state of the same shapes, in the same memory."""
+        """Becomes equal to a state of the same shapes, in the same memory, but for the condition of rows to come."""
         torch._foreach_copy_(self._tensors(), other._tensors())
         self.position.copy_(other.position)
         self.row, self.column, self.stepped = other.row, other.column, other.stepped
+
+    def enter_row(self) -> None:
+        """Takes up the condition of the current row; there is none below a condition image."""
+        if self.condition_rows is not None and self.row < self.condition_rows.height:
+            self.condition = self.condition_rows.row(self.row)
 
     def _tensors(self) -> list[Tensor]:
         told = [] if self.condition is None else [self.condition]
         return told + [tensor for layer in (*self.encoder, *self.blocks) for tensor in layer.values()]
 
-    def _map(self, function: Callable[[Tensor], Tensor]) -> State:
+    def _map(self, function: Callable[[Tensor], Tensor], rows: ConditionRows | None) -> State:
         encoder, blocks = (
             [{name: function(tensor) for name, tensor in layer.items()} for layer in layers]
             for layers in (self.encoder, self.blocks)
         )
         condition = None if self.condition is None else function(self.condition)
-        return State(self.width, self.row, self.column, self.position.clone(), self.stepped, encoder, blocks, condition)
+        position = self.position.clone()
+        return State(self.width, self.row, self.column, position, self.stepped, encoder, blocks, condition, rows)

@@ -10,19 +10,23 @@ import torch
 from helpers import all_images, small_model
 from test_walkers import SAME
 
-from pixelseq import Condition, PixelRNN, SamplingOptions, complete, log_known, sample, stream
+from pixelseq import Condition, PixelFormat, PixelRNN, SamplingOptions, complete, log_known, sample, stream
 from pixelseq.generation.compiled import CompiledModel, CompiledWalker
 from pixelseq.generation.cuda_graphs import GraphWalker
 from pixelseq.generation.engine import StepWalker, Stretch, Walker
 from pixelseq.generation.guidance import beside_untold
 from pixelseq.generation.noise import Noise
+from pixelseq.model.config import ContextConfig
 
+CONTEXT = ContextConfig(PixelFormat(1, 5), features=4, blocks=2)
 MODELS: dict[str, dict[str, Any]] = {
     "labels": {"classes": 3, "condition_dropout": 0.1},
     "orders": {"orders": 8, "blocks": ("row", "conv"), "hidden": 17},
     "vectors": {"vector_features": 5, "condition_dropout": 0.1, "levels": 5, "channels": 3},
     "encoder-only": {"classes": 3, "orders": 2, "condition_dropout": 0.1, "blocks": (), "context_blocks": 0},
     "mixture": {"classes": 2, "condition_dropout": 0.1, "head": "logistic_mixture", "levels": 6, "channels": 3},
+    "images": {"context": CONTEXT, "condition_dropout": 0.1, "classes": 3, "orders": 4, "channels": 3, "levels": 3},
+    "images-encoder-only": {"context": CONTEXT, "condition_dropout": 0.1, "blocks": (), "context_blocks": 0},
     "tiles": {"classes": 2, "condition_dropout": 0.1, "kind": "categorical", "levels": 6},
 }
 
@@ -35,15 +39,19 @@ CASES = {
 GUIDED_OR_NOT = pytest.mark.parametrize(("fields", "guidance"), CASES.values(), ids=CASES.keys())
 
 
-def told(model: PixelRNN, batch: int) -> Condition | None:
-    """Unlike images, the last one not told."""
+def told(model: PixelRNN, batch: int, height: int, width: int) -> Condition | None:
+    """What unlike images are told, the last one nothing."""
     config = model.config
     if not config.condition_dropout:
         return None
     known = torch.arange(batch) < batch - 1
     label = torch.where(known, torch.arange(batch) % max(config.classes, 1), -1) if config.classes else None
     vector = torch.randn(batch, config.vector_features) if config.vector_features else None
-    return Condition(label, vector, None if vector is None else known)
+    image = image_known = None
+    if config.context is not None:
+        image = torch.randint(5, (batch, 1, height, width))
+        image_known = known[:, None, None] & (torch.rand(batch, height, width) < 0.8)
+    return Condition(label, vector, None if vector is None else known, image, image_known)
 
 
 def walkers(
@@ -55,7 +63,7 @@ def walkers(
     start = lambda: model.init_state(states, width, both, order)  # noqa: E731
     return [
         StepWalker(model, start(), guidance),
-        CompiledWalker.start(CompiledModel(model, width), batch, start().condition, guidance),
+        CompiledWalker.start(CompiledModel(model, width), start(), guidance),
         GraphWalker(model, start(), guidance, capture=SAME),
     ]
 
@@ -65,7 +73,7 @@ def test_the_other_walks_are_the_walk_by_steps(fields: dict[str, Any], guidance:
     N, H, W = 3, 4, 5
     model = small_model(2.0, **fields)
     C, V = model.config.pixel_format.channels, model.config.pixel_format.levels
-    condition = told(model, N)
+    condition = told(model, N, H, W)
     steps, *others = walkers(model, N, W, condition, model.config.orders - 1, guidance)
     noise = Noise(1, range(N), torch.device("cpu"))
     for i in range(H):
@@ -90,7 +98,7 @@ def test_nats_of_known_values_are_those_under_the_condition(fields: dict[str, An
     model = small_model(2.0, **fields)
     C, order = model.config.pixel_format.channels, model.config.orders - 1
     order &= ~4  # not transposed: the walk is then of the same size
-    condition = told(model, N)
+    condition = told(model, N, H, W)
     images = torch.randint(model.config.pixel_format.levels, (N, C, H, W))
     flips = [axis for axis, bit in ((2, 1), (3, 2)) if order & bit]
     expected = model.nll(images, condition, order).detach().flip(flips).movedim(1, -1)
@@ -105,7 +113,7 @@ def test_nats_of_known_values_are_those_under_the_condition(fields: dict[str, An
 @pytest.mark.parametrize("fields", MODELS.values(), ids=MODELS.keys())
 def test_image_k_is_the_same_in_any_batch(fields: dict[str, Any]) -> None:
     model = small_model(2.0, **fields).float()
-    condition = told(model, 5)
+    condition = told(model, 5, 3, 4)
     for order in {0, model.config.orders - 1}:
         whole = sample(model, 5, 3, 4, seed=3, condition=condition, order=order)
         assert whole.shape[2:] == (3, 4)
@@ -143,7 +151,12 @@ def test_samples_of_an_order_have_its_likelihood(order: int) -> None:
 def test_the_fixed_point_is_what_raster_order_draws(order: int, guidance: float) -> None:
     model = small_model(2.0, levels=3, channels=3, classes=3, orders=8, condition_dropout=0.1)
     options = SamplingOptions(0.9, top_p=0.95)
-    request: dict[str, Any] = {"condition": told(model, 3), "order": order, "guidance": guidance, "options": options}
+    request: dict[str, Any] = {
+        "condition": told(model, 3, 3, 4),
+        "order": order,
+        "guidance": guidance,
+        "options": options,
+    }
     drawn = sample(model, 3, 3, 4, **request)
     assert torch.equal(sample(model, 3, 3, 4, method="fixed_point", **request), drawn)
 
@@ -191,7 +204,7 @@ def test_images_of_a_request_take_different_orders_and_are_the_same_alone() -> N
     images = torch.randint(4, (5, 3, 3, 4))
     known = torch.zeros(5, 3, 4).bool()
     known[0, 1:], known[1, :, 2:], known[2, :2], known[3] = True, True, True, torch.rand(3, 4) < 0.5
-    condition = told(model, 5)
+    condition = told(model, 5, 3, 4)
     for particles in (1, 3):
         whole = complete(model, images, known, num=2, particles=particles, condition=condition)
         assert torch.equal(

@@ -54,7 +54,7 @@ def walkers(model: PixelRNN, batch: int, width: int) -> list[Walker]:
     """The walk that defines the answer first."""
     return [
         StepWalker(model, model.init_state(batch, width)),
-        CompiledWalker.start(CompiledModel(model, width), batch),
+        CompiledWalker.start(CompiledModel(model, width), model.init_state(batch, width)),
         GraphWalker(model, model.init_state(batch, width), capture=SAME),
     ]
 
@@ -265,7 +265,7 @@ def test_a_float32_image_is_the_same_to_the_last_bit_in_any_batch_and_on_any_thr
     uniform = torch.rand(5, 6, 1, dtype=torch.float64)
 
     def rows(images: slice) -> list[torch.Tensor]:
-        walker = CompiledWalker.start(CompiledModel(model, 6), len(range(5)[images]))
+        walker = CompiledWalker.start(CompiledModel(model, 6), model.init_state(len(range(5)[images]), 6))
         return [torch.cat(walker.walk(Stretch(uniform[images])), dim=1) for _ in range(3)]
 
     alone = [torch.cat(parts) for parts in zip(*(rows(slice(k, k + 1)) for k in range(5)), strict=True)]

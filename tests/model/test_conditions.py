@@ -127,10 +127,10 @@ def test_what_an_image_is_told_is_the_same_in_any_batch_to_the_last_bit(length: 
     model = small_model(2.0, hidden=16, **(ALL | {"vector_features": length})).float()
     told = Condition(label=torch.arange(33) % 3, vector=torch.randn(33, length))
     with torch.no_grad():
-        whole = model.condition_features(33, told, 5)
+        whole = model.condition_features(33, told, 5, (2, 2))
         assert whole is not None
         for k in range(33):
-            alone = model.condition_features(1, told.select(torch.tensor([k])), 5)
+            alone = model.condition_features(1, told.select(torch.tensor([k])), 5, (2, 2))
             assert alone is not None
             assert torch.equal(alone[0], whole[k])
 

@@ -123,7 +123,7 @@ RECORD = to_plain(TrainedOn("digits", (8, 8), (8, 8), (8, 8)))
     ("change", "message"),
     [
         ({"colour": 1}, "unknown or missing: colour"),
-        ({"format_version": 99}, "format_version 99; this pixelseq reads 3 to 7"),
+        ({"format_version": 99}, "format_version 99; this pixelseq reads 3 to 8"),
         ({"format_version": None}, "format_version None"),
         ({"format_version": 2}, "format_version 2"),
         ({"hidden": "many"}, "hidden: Input should be a valid integer"),

@@ -28,15 +28,13 @@ FROM_FEATURES, FROM_EARLIER, TO_OUTPUTS, OUTPUTS, HEAD_HIDDEN = range(5)
 COLOUR_SIZE = 5
 
 # The net's record.
-STREAM, COLOURS, LEVELS, WIDTH, FIRST, KERNEL, ROWS, WINDOW, INPUTS, MIXTURES, SCRATCH, CONDITION, CONDITIONED = range(
-    13
-)
+STREAM, COLOURS, LEVELS, WIDTH, FIRST, KERNEL, ROWS, WINDOW, INPUTS, MIXTURES, SCRATCH, CONDITIONED = range(12)
 """The entries of the net's record: features of the stream, padded; colours; levels; columns of the image; the
 first convolution's offset in the weights, kernel width, kernel rows, columns of its window, and inputs per pixel (its
 state, the window, lies at 0); the
-components of a mixture head, 0 for a softmax; the size of the scratch that a walk needs; the offset in the state of the
-condition's features, and the block before which they are added, or UNCONDITIONAL."""
-NET_SIZE = 13
+components of a mixture head, 0 for a softmax; the size of the scratch that a walk needs; the block before which the
+condition's features are added, or UNCONDITIONAL."""
+NET_SIZE = 12
 UNCONDITIONAL = -1
 
 

@@ -58,6 +58,7 @@ def walk(
     weights,
     table,
     state,
+    told,
     first_column,
     uniform,
     given,
@@ -80,6 +81,8 @@ def walk(
         weights: flat, all weights of the model.
         table: [V, Q], what a level looks like to the network.
         state: [N * S, size], the flat states of each image, one or with guidance two; written.
+        told: [N * S, F or (W + 1) * F], what is added to the stream before a block, at all columns of the row alike or
+            at each; of no features where nothing is told.
         first_column: the first column of the stretch.
         uniform: [N, W, C], float64 in [0, 1), one number per value.
         given: [N, W, C], levels of known pixels.
@@ -96,14 +99,15 @@ def walk(
     F, C, V, width = net[layout.STREAM], net[layout.COLOURS], net[layout.LEVELS], net[layout.WIDTH]
     conv, K, R, X = net[layout.FIRST], net[layout.KERNEL], net[layout.ROWS], net[layout.INPUTS]
     window, mixtures, size = net[layout.WINDOW], net[layout.MIXTURES], net[layout.SCRATCH]
-    condition, conditioned = net[layout.CONDITION], net[layout.CONDITIONED]
+    conditioned = net[layout.CONDITIONED]
+    stride = F if told.shape[1] > F else 0
     N, W = known.shape
     Q = table.shape[1]
     S = len(state) // max(N, 1)
     for b in prange(N):
         scratch = np.zeros(size, weights.dtype)
         log_probs = np.empty(max(V, head[C - 1, layout.OUTPUTS]))
-        told = np.empty(len(log_probs) if S > 1 else 0)
+        first = np.empty(len(log_probs) if S > 1 else 0)
         earlier = np.zeros(C * Q, weights.dtype)
         for n in range(W + (first_column + W == width)):
             column = first_column + n
@@ -112,11 +116,11 @@ def walk(
                 masked_conv(x, ZERO, s, ZERO, window, X, R, K, K // 2, column, weights, conv, F)
                 for k in range(len(blocks)):
                     if k == conditioned:
-                        add(x, ZERO, s, condition, F)
+                        add(x, ZERO, told[a], column * stride, F)
                     layer(blocks[k], weights, s, column, x, scratch)
                     add_projection(blocks[k], weights, x, scratch)
                 if conditioned == len(blocks):
-                    add(x, ZERO, s, condition, F)
+                    add(x, ZERO, told[a], column * stride, F)
             if column == width:  # the empty one
                 break
             pixel = ((R - 1) * window + column + K // 2) * X
@@ -147,15 +151,15 @@ def walk(
                             log_probs[:V] = scratch[out : out + V]
                             log_softmax(log_probs, V)
                         if a < b * S + S - 1:
-                            told[:V] = log_probs[:V]
+                            first[:V] = log_probs[:V]
                     if S > 1:
                         for v in range(V):
-                            log_probs[v] = (1 + guidance) * told[v] - guidance * log_probs[v]
+                            log_probs[v] = (1 + guidance) * first[v] - guidance * log_probs[v]
                     if known[b, n]:
                         level = given[b, n, c]
                     else:
                         level = draw(log_probs, V, uniform[b, n, c], temperature, top_k, top_p)
-                    nats[b, n, c] = -told[level] if S > 1 else -log_probs[level]
+                    nats[b, n, c] = -first[level] if S > 1 else -log_probs[level]
                 levels[b, n, c] = level
                 for q in range(Q):
                     earlier[c * Q + q] = table[level, q]
