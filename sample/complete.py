@@ -19,7 +19,7 @@ import tyro
 from PIL import Image
 from torch import Tensor
 
-from pixelseq import Condition, PixelFormat, PixelRNN, SamplingOptions, complete
+from pixelseq import Condition, ModelConfig, PixelFormat, PixelRNN, SamplingOptions, complete
 from pixelseq.data.options import parse_range
 from pixelseq.data.partial_files import images_below, read_masks
 from pixelseq.imaging.extension import Extension
@@ -40,6 +40,7 @@ from pixelseq.imaging.read import SUFFIXES
 from pixelseq.imaging.text import TEXT, check_text, save_text, to_text
 from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
+from pixelseq.model.config import MASK
 from pixelseq.model.orders import IN_WORDS, ORDERS, check_order, fitting_order, known_late
 from pixelseq.model.told import condition_of, label_numbers
 from pixelseq.runtime.scripts import as_flags, check_out, is_one_file, one_line_errors, parse_flags, set_up_torch
@@ -138,7 +139,7 @@ def run(arguments: Arguments) -> None:
     if not is_one_file(arguments.out):
         check_names(pictures, arguments)
     check_known(pictures)
-    orders = choose_orders(pictures, model.config.orders, arguments)
+    orders = choose_orders(pictures, model.config, arguments)
     told = tell(pictures, model, arguments)
     if model.trained_on is not None:
         sizes = {tuple(picture.known.shape): picture.path for picture in reversed(pictures)}
@@ -229,13 +230,13 @@ def say(notes: list[tuple[Path, str]]) -> None:
         print(f"{first}{more}: {note}")
 
 
-def choose_orders(pictures: list[PartialPicture | PartialText], orders: int, arguments: Arguments) -> list[int]:
+def choose_orders(pictures: list[PartialPicture | PartialText], config: ModelConfig, arguments: Arguments) -> list[int]:
     """Chooses the order that each picture is completed in, and says which, and what known pixels it leaves unused.
 
     Raises:
-        ValueError: the model, of so many orders, does not have the one that is asked for.
+        ValueError: the model does not have the order that is asked for.
     """
-    asked = arguments.order
+    asked, orders = arguments.order, config.orders
     if asked != "auto":
         check_order(asked, orders)
     masks = [picture.known for picture in pictures]
@@ -243,6 +244,9 @@ def choose_orders(pictures: list[PartialPicture | PartialText], orders: int, arg
     if orders > 1:
         drawn = [f"drawn {IN_WORDS[order]} (order {order})" for order in chosen]
         say([(picture.path, note) for picture, note in zip(pictures, drawn, strict=True)])
+    if config.context is not None and config.context.degradation == MASK:
+        print("the model is told all that is known, on all sides, before it draws")
+        return chosen
     late = late_pixels(masks, chosen)
     if late and arguments.particles == 1:
         known = sum(int(mask.sum()) for mask in masks)

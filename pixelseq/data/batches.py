@@ -25,13 +25,17 @@ def batches_by_width(images: Sequence[Tensor]) -> list[Batch]:
     Args:
         images: levels, each [C, H, W], with one C for all.
     """
-    condition, orders, moves = None, None, None
+    condition, orders, moves, degraded = None, None, None, False
     if isinstance(images, Images):
         condition, orders, moves = images.condition, images.orders, images.moves
-    if isinstance(images, Images) and (stacked := images.stacked()) is not None:
-        heights = torch.full((len(images),), stacked.shape[2])
-        return [Batch(stacked, heights, condition or Condition())] if len(images) else []
+        degraded = images.telling.degradation is not None
+        if not degraded and (stacked := images.stacked()) is not None:
+            heights = torch.full((len(images),), stacked.shape[2])
+            return [Batch(stacked, heights, condition or Condition())] if len(images) else []
     levels = list(images)
+    contexts = None
+    if isinstance(images, Images) and degraded:
+        contexts = [images.degraded(k, image) for k, image in enumerate(levels)]
     groups: dict[int, list[int]] = {}
     for k, image in enumerate(levels):
         groups.setdefault(image.shape[2], []).append(k)
@@ -41,6 +45,7 @@ def batches_by_width(images: Sequence[Tensor]) -> list[Batch]:
             None if condition is None else condition.select(torch.tensor(group)),
             None if orders is None else torch.from_numpy(orders[group]),
             None if moves is None else torch.from_numpy(moves[group]),
+            None if contexts is None else [contexts[k] for k in group],
         )
         for group in groups.values()
     ]

@@ -16,10 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pixelseq.data.degradations import Degradation
 from pixelseq.model.condition import NO_LABEL, Condition
-from pixelseq.model.orders import TRANSPOSED, turn, turned_size
+from pixelseq.model.orders import TRANSPOSED, turn, turn_back, turned_size
+from pixelseq.pixel_format import PixelFormat
 
-ORDER, TRAINING, EVALUATION, BATCHES, UNTOLD, TURNED, MOVED = range(7)
+ORDER, TRAINING, EVALUATION, BATCHES, UNTOLD, TURNED, MOVED, DEGRADED, DEGRADED_ONCE, UNTOLD_IMAGE = range(10)
 """The purposes that random numbers are drawn for by `generator`; no two of them share a stream.
 
 Two that came before have streams of the same form, and keep them, since they made what is published. The shuffle of the
@@ -109,6 +111,10 @@ class Telling:
     """The most pixels that an image is moved up or down, and to the left or right."""
     border: tuple[int, ...] = ()
     """The level of each colour beside an image that is moved."""
+    degradation: Degradation | None = None
+    """What makes the condition image of each image: drawn anew at every use in training, once and for all otherwise."""
+    pixel_format: PixelFormat = PixelFormat()
+    """The format of the images, for the degradation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +179,28 @@ class Images(Sequence[Tensor]):
         if self.telling.condition == "label":
             return Condition(label=told.masked_fill(left_out, NO_LABEL))
         return Condition(vector=told, vector_known=~left_out)
+
+    def degraded(self, k: int, image: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Gives the condition image of an image, turned as that is; nothing is known of one that is not to be told.
+
+        Args:
+            k: the image's place among these.
+            image: the image itself, if it has been looked at.
+
+        Returns:
+            levels: uint8, [C', H, W].
+            known: bool, [H, W].
+        """
+        telling, order = self.telling, int(self.orders[k])
+        assert telling.degradation is not None
+        image = turn_back(self[k] if image is None else image, order)
+        epoch, role = (0, DEGRADED_ONCE) if self.epochs is None else (int(self.epochs[k]), DEGRADED)
+        random = generator(self.seed, epoch, int(self.image_ids[k]), role)
+        levels, known = telling.degradation(image, telling.pixel_format, random)
+        if telling.dropout and self.epochs is not None:
+            random = generator(self.seed, epoch, int(self.image_ids[k]), UNTOLD_IMAGE)
+            known = known & bool(random.random() >= telling.dropout)
+        return turn(levels, order), turn(known, order)
 
     @cached_property
     def moves(self) -> np.ndarray:

@@ -238,6 +238,32 @@ def completion_sheet(
     return contact_sheet(rows)
 
 
+def redrawn_sheet(
+    given: Sequence[Tensor],
+    known: Sequence[Tensor],
+    given_format: PixelFormat,
+    drawn: Sequence[Tensor],
+    originals: Sequence[Tensor | None],
+    pixel_format: PixelFormat,
+) -> Image.Image:
+    """Draws a contact sheet with one row per image: what was given, what was drawn, and the original where it is known.
+
+    Args:
+        given: levels of condition images, each [C', H, W].
+        known: masks, each [H, W]; what is unknown is shown blue.
+        given_format: the format of condition images.
+        drawn: levels, each [num, C, H, W].
+        originals: levels, each [C, H, W], or None.
+        pixel_format: the format of what was drawn, and of originals.
+    """
+    rows = []
+    for image, mask, pictures, original in zip(given, known, drawn, originals, strict=True):
+        shown = [*pictures] if original is None else [*pictures, original]
+        row = [to_picture(one, pixel_format) for one in shown]
+        rows.append([partial_picture(image, mask, given_format), *row])
+    return contact_sheet(rows)
+
+
 def save_png(picture: Image.Image, path: Path) -> None:
     """Writes a PNG, whole or not at all."""
     with atomic_write(path) as beside:

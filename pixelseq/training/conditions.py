@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from pixelseq.data.dataset import Dataset
+from pixelseq.data.degradations import Degradation
 from pixelseq.data.options import DataOptions
 from pixelseq.data.store import Images, Telling
-from pixelseq.model.config import ModelConfig
+from pixelseq.model.config import ContextConfig, ModelConfig
 from pixelseq.model.text_encoder import named_encoder
 from pixelseq.training.config import TrainConfig
 
@@ -31,16 +32,27 @@ def conditional(config: TrainConfig, data: Dataset) -> tuple[ModelConfig, Datase
     Raises:
         ValueError: the images have not what is to be told.
     """
-    if config.condition is None and config.orders == 1 and config.shift == 0:
+    if config.condition is None and config.condition_image is None and config.orders == 1 and config.shift == 0:
         return config.model, data
     train = data.train
     assert isinstance(train, Images)  # as the configuration has it
     model = dataclasses.replace(config.model, orders=config.orders)
+    told = Telling("vector" if config.condition == "text" else config.condition)
     if config.condition is not None:
         model = dataclasses.replace(model, **_knowledge(config, data), condition_dropout=config.condition_dropout)
-    told = Telling("vector" if config.condition == "text" else config.condition)
+    if config.condition_image is not None:
+        degradation = Degradation.parse(config.condition_image)
+        try:
+            pixel_format = degradation.format_of(data.pixel_format)
+        except ValueError as error:
+            raise ValueError(f"`condition_image` is {degradation.name}: {error}") from error
+        context = ContextConfig(pixel_format, config.condition_features, config.condition_blocks, degradation.name)
+        model = dataclasses.replace(model, context=context, condition_dropout=config.condition_dropout)
+        told = dataclasses.replace(told, degradation=degradation, pixel_format=data.pixel_format)
     border = _most_frequent(train) if config.shift else ()
-    drawn = Telling(told.condition, model.condition_dropout, config.orders, config.shift, border)
+    drawn = dataclasses.replace(
+        told, dropout=model.condition_dropout, orders=config.orders, shift=config.shift, border=border
+    )
     return model, dataclasses.replace(
         data,
         train=dataclasses.replace(train, telling=drawn),
@@ -62,17 +74,32 @@ def told_as_learned(
         options: the options that the images were loaded by.
 
     Raises:
-        ValueError: the model must be told labels or vectors, and the images have none, or others.
+        ValueError: the model must be told labels, vectors or images, and the images have none, or others.
     """
-    if not config.classes and not config.vector_features:
-        return images, None
-    noun = "labels" if config.classes else "texts" if config.text_encoder else "vectors"
-    why = _unlike_labels(images, class_names, config) if config.classes else _unlike_vectors(images, config, options)
-    if why is None:
-        return dataclasses.replace(images, telling=Telling("label" if config.classes else "vector")), None
-    if not config.condition_dropout:
-        raise ValueError(f"{why}, and the model must be told the {noun[:-1]} of every image")
-    return images, f"scored without {noun}: {why}"
+    lacking: dict[str, str] = {}
+    condition: Literal["label", "vector"] | None = None
+    degradation = None
+    if config.classes or config.vector_features:
+        noun = "label" if config.classes else "text" if config.text_encoder else "vector"
+        of_labels = config.classes > 0
+        why = _unlike_labels(images, class_names, config) if of_labels else _unlike_vectors(images, config, options)
+        if why is None:
+            condition = "label" if of_labels else "vector"
+        else:
+            lacking[noun] = why
+    if config.context is not None:
+        if config.context.degradation:
+            degradation = Degradation.parse(config.context.degradation)
+        else:
+            lacking["condition image"] = "no degradation makes them of images"
+    for noun, why in lacking.items():
+        if not config.condition_dropout:
+            raise ValueError(f"{why}, and the model must be told the {noun} of every image")
+    if condition is not None or degradation is not None:
+        told = Telling(condition, degradation=degradation, pixel_format=config.pixel_format)
+        images = dataclasses.replace(images, telling=told)
+    note = "; ".join(f"scored without {noun}s: {why}" for noun, why in lacking.items())
+    return images, note or None
 
 
 def _unlike_labels(images: Images, class_names: tuple[str, ...], config: ModelConfig) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from pixelseq.data.degradations import Degradation
 from pixelseq.data.options import DataOptions
 from pixelseq.model.config import ModelConfig
 
@@ -31,8 +32,17 @@ class TrainConfig:
     condition: Literal["label", "vector", "text"] | None = None
     """What the model is told of each image: label, the class that its folder or a column of labels names; vector or
     text, of --vector-column or --text-column of a table."""
+    condition_image: str | None = None
+    """The model is told an image that a degradation makes of each: mask (parts are unknown), lowres:2 (the mean of 2x2
+    pixels), gray, edges, noise:0.1 (a tenth of values is replaced), posterize:4 (4 levels), or several, as in
+    gray+posterize:4. It learns to restore, enlarge, colour, draw, clean or restyle images."""
+    condition_features: int = 32
+    """Features of the network that reads --condition-image."""
+    condition_blocks: int = 5
+    """Residual blocks of that network; 5 see 32 pixels each way, 10 see 63."""
     condition_dropout: float = 0.1
-    """Share of images whose condition is not told, so that the model can be asked without one, too, and be guided."""
+    """Share of images whose condition is not told, so that the model can be asked without one, too, and be guided; a
+    label and an image are left out each by itself."""
     orders: Literal[1, 2, 4, 8] = 1
     """Raster orders to learn, of which each image is turned to one: more of them complete more holes exactly."""
     shift: int = 0
@@ -91,7 +101,12 @@ class TrainConfig:
     """Folder of the run; runs/ and the preset's name where none is given."""
 
     def __post_init__(self) -> None:
-        plain = self.condition is None and self.orders == 1 and self.shift == 0
+        plain = self.condition is None and self.condition_image is None and self.orders == 1 and self.shift == 0
+        if self.condition_image is not None:
+            try:
+                Degradation.parse(self.condition_image)
+            except ValueError as error:
+                raise ValueError(f"`condition_image`: {error}") from error
         whole, zero, above = "it must be at least 1", "it must be at least 0", "it must be above 0"
         for name, valid, message in [
             ("steps", self.steps is None or self.steps >= 1, whole),
@@ -114,7 +129,13 @@ class TrainConfig:
             ("text_column", self.images.text_column is None or self.condition == "text", "choose `condition` text"),
             ("condition", self.condition != "vector" or self.images.vector_column, "name a column by `vector_column`"),
             ("condition", self.condition != "text" or self.images.text_column, "name a column by `text_column`"),
-            ("streaming", not self.images.streaming or plain, "`condition`, `orders`, `shift` need images at hand"),
+            (
+                "streaming",
+                not self.images.streaming or plain,
+                "`condition`, `condition_image`, `orders`, `shift` need images at hand",
+            ),
+            ("condition_features", self.condition_features >= 1, whole),
+            ("condition_blocks", self.condition_blocks >= 0, zero),
             ("condition_dropout", 0 <= self.condition_dropout < 1, "it must be at least 0 and below 1"),
             ("clip_norm", self.clip_norm > 0, above),
             ("ema_decay", 0 <= self.ema_decay < 1, "it must be at least 0 and below 1"),

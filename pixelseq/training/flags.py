@@ -20,7 +20,7 @@ FIRST = (
 
 DECIDED = tuple(
     f"model.{name}"
-    for name in ("classes", "class_names", "vector_features", "text_encoder", "orders", "condition_dropout")
+    for name in ("classes", "class_names", "vector_features", "text_encoder", "context", "orders", "condition_dropout")
 )
 """The fields of the model that the data or other flags decide."""
 

@@ -130,7 +130,8 @@ def nats_shared(
     """
     rank, world = accelerator.process_index, accelerator.num_processes
     told = images.condition if condition is None else condition
-    nats = nats_of_images(model, images, images.shapes, condition=told, rank=rank, world=world)
+    context_of = None if images.telling.degradation is None else images.degraded
+    nats = nats_of_images(model, images, images.shapes, condition=told, rank=rank, world=world, context_of=context_of)
     # Every image was evaluated by one process and is 0 on the others: the sum over processes is exact.
     return accelerator.reduce(nats.to(accelerator.device), reduction="sum").cpu()
 

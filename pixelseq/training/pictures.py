@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from pixelseq.data.dataset import Dataset
 from pixelseq.data.store import Images
 from pixelseq.generation.completion import complete
 from pixelseq.generation.sampling import sample
-from pixelseq.imaging.pictures import completion_sheet, sample_sheet
+from pixelseq.imaging.pictures import completion_sheet, redrawn_sheet, sample_sheet
 from pixelseq.model.condition import Condition
-from pixelseq.model.config import ModelConfig
+from pixelseq.model.config import MASK, ModelConfig
 from pixelseq.model.pixelrnn import PixelRNN
+from pixelseq.pixel_format import PixelFormat
 
 SAMPLED_PIXELS = 128 * 128
 """The most pixels of a sampled image: they are drawn one after another."""
@@ -24,15 +27,19 @@ COMPLETED_PIXELS = 64 * 64
 COLUMNS = 8
 LABELS = 64
 """The most labels of which samples are drawn."""
-PICTURES = ("samples", "tall", "completions")
+REDRAWN = 6
+"""The images that are drawn given each condition image."""
+PICTURES = ("samples", "tall", "completions", "redrawn")
 """The names of the pictures; in a run's folder each is a .png."""
 
 
 def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -> dict[str, Image.Image]:
-    """Draws sheets of samples as large as the largest image, of taller samples, and of completions of test images.
+    """Draws what a model has learned, by name.
 
-    The lower halves of test images are completed. A model that knows labels draws a row of samples of each; one that
-    knows vectors or texts draws a row for each of the images whose completions are shown.
+    Sheets of samples as large as the largest image and of taller samples: a model that knows labels draws a row of
+    samples of each; one that knows vectors or texts draws a row for each of some test images. Completions of the lower
+    halves of these images, and a model that knows condition images draws them given theirs; of samples and completions
+    then only what it has learned to draw by itself, or by what is known.
 
     Args:
         model: the model to draw from.
@@ -40,35 +47,66 @@ def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -
         tall_height: the rows of the taller samples.
         seed: the seed of all draws.
     """
+    test, context = data.test[:: -(-len(data.test) // 8)], model.config.context
+    pictures: dict[str, Image.Image] = {}
+    if context is None or model.config.condition_dropout:
+        pictures |= _samples(model, data, test, tall_height, seed)
+    if context is None or context.degradation == MASK:
+        pictures["completions"] = _completions(model, test, seed)
+    if context is not None and test.telling.degradation is not None:
+        pictures["redrawn"] = _redrawn(model, context.pixel_format, test, seed)
+    return pictures
+
+
+def _samples(model: PixelRNN, data: Dataset, test: Images, tall_height: int, seed: int) -> dict[str, Image.Image]:
     pixel_format = model.config.pixel_format
     sizes = data.train.sizes if isinstance(data.train, Images) else data.test.sizes
     H, W = _capped(sizes.max(0).tolist(), SAMPLED_PIXELS)
     num = 64 if H * W <= SAMPLED_PIXELS // 4 else 16
-    test = data.test[:: -(-len(data.test) // 8)]
     shown, names = _shown(model.config, test)
     turns = 0 if shown is None else shown.batch or 0
     num = COLUMNS * turns or num
     samples = sample(model, num, H, W, seed, condition=shown and shown.select(torch.arange(num) % turns))
     told = shown and shown.select(torch.arange(16) % turns)
     tall = sample(model, 16, _capped((tall_height, W), SAMPLED_PIXELS)[0], W, seed, condition=told)
-    originals = []
-    for image in test:
-        h, w = _capped(image.shape[1:], COMPLETED_PIXELS)
-        originals.append(image[:, :h, :w])
+    return {
+        "samples": sample_sheet(samples, pixel_format, columns=COLUMNS, names=names),
+        "tall": sample_sheet(tall, pixel_format, columns=16),
+    }
+
+
+def _completions(model: PixelRNN, test: Images, seed: int) -> Image.Image:
+    originals = [_cut(image) for image in test]
     masks = [(torch.arange(h) < h // 2)[:, None].expand(-1, w) for _, h, w in (image.shape for image in originals)]
-    conditions = [
-        None if test.condition is None else test.condition.select(torch.tensor([k])) for k in range(len(test))
-    ]
     completions = [
-        complete(model, image[None], mask, num=8, seed=seed, condition=told, first_index=8 * k)[0]
-        for k, (image, mask, told) in enumerate(zip(originals, masks, conditions, strict=True))
+        complete(model, image[None], mask, num=8, seed=seed, condition=_told(test, k), first_index=8 * k)[0]
+        for k, (image, mask) in enumerate(zip(originals, masks, strict=True))
     ]
-    sheets = [
-        sample_sheet(samples, pixel_format, columns=COLUMNS, names=names),
-        sample_sheet(tall, pixel_format, columns=16),
-        completion_sheet(originals, masks, completions, pixel_format),
-    ]
-    return dict(zip(PICTURES, sheets, strict=True))
+    return completion_sheet(originals, masks, completions, model.config.pixel_format)
+
+
+def _redrawn(model: PixelRNN, given_format: PixelFormat, test: Images, seed: int) -> Image.Image:
+    originals = list(test)
+    degraded = [test.degraded(k, image) for k, image in enumerate(originals)]
+    given, known = [_cut(image) for image, _ in degraded], [_cut(mask) for _, mask in degraded]
+    drawn = []
+    for k, (image, mask) in enumerate(zip(given, known, strict=True)):
+        told = replace(_told(test, k) or Condition(), image=image[None], image_known=mask[None])
+        H, W = mask.shape
+        drawn.append(sample(model, REDRAWN, H, W, seed, condition=told, first_index=REDRAWN * k))
+    cut = [_cut(image) for image in originals]
+    return redrawn_sheet(given, known, given_format, drawn, cut, model.config.pixel_format)
+
+
+def _told(test: Images, k: int) -> Condition | None:
+    """Gives what else than a condition image test image k tells."""
+    return test.condition and test.condition.select(torch.tensor([k]))
+
+
+def _cut(image: Tensor) -> Tensor:
+    """Cuts an image or a mask [..., H, W] to what is completed."""
+    h, w = _capped(image.shape[-2:], COMPLETED_PIXELS)
+    return image[..., :h, :w]
 
 
 def _shown(config: ModelConfig, test: Images) -> tuple[Condition | None, list[str]]:

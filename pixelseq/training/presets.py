@@ -45,6 +45,21 @@ CIFAR10_TRAINING = TrainConfig(
 )
 """The CIFAR-10 net of table 5: 12 layers of 128 features, 1024 in the head (table 1), batch 16; for a GPU."""
 
+REDRAWING = TrainConfig(
+    images=DataOptions("bundled:photos", crop="32x32", flip=True),
+    model=ModelConfig(
+        hidden=32, blocks=("diagonal",) * 3, context_blocks=1, head="logistic_mixture", head_features=64, dropout=0.05
+    ),
+    steps=2000,
+    learning_rate=2e-3,
+    warmup=200,
+    clip_norm=50.0,
+    ema_decay=0.997,
+    validate_every=500,
+    tall_height=96,
+)
+"""A small net in colour that draws images given others; on photographs, or on any pictures by `data`."""
+
 PRESETS = {
     # 1797 real digits of 8x8 pixels: a few minutes on two CPU cores. So little data is overfitted within 1000 steps
     # without dropout; a small batch regularises too, as in van den Oord et al. 2016, section 5.2.
@@ -119,6 +134,15 @@ PRESETS = {
     "captions": dataclasses.replace(
         TOLD, images=dataclasses.replace(MNIST_DRAWN, data="captions", text_column="caption"), condition="text"
     ),
+    # Images from images: a network that is not causal reads what is given. Parts are missing:
+    "digits_restore": TrainConfig(model=ModelConfig(dropout=0.5), condition_image="mask", condition_features=16),
+    "mnist_restore": dataclasses.replace(TOLD, condition_image="mask", steps=3000, validate_every=1500),
+    "restore": dataclasses.replace(REDRAWING, condition_image="mask"),
+    # Half as high and as wide, each stage of multi-scale generation (section 3.6):
+    "enlarge": dataclasses.replace(REDRAWING, condition_image="lowres:2"),
+    "colour": dataclasses.replace(REDRAWING, condition_image="gray"),
+    # Structure alone, of 4 shades: of another kind of pictures, it is redrawn as of those that were trained on.
+    "restyle": dataclasses.replace(REDRAWING, condition_image="gray+posterize:4"),
     "cifar10_row": dataclasses.replace(
         CIFAR10_TRAINING, model=dataclasses.replace(CIFAR10_TRAINING.model, blocks=("row",) * 12)
     ),

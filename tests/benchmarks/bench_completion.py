@@ -4,12 +4,13 @@
     python tests/benchmarks/bench_completion.py --checkpoint runs/digits runs/orders --out completions
 
 Of several nets each is measured; one of several orders completes in the order that fits the mask, and if that one is
-exact, with one particle alone. Reports for each net, mask and number of particles K the share of missing values that
-one completion per image has exactly as the original, and the nats per missing pixel. `one_particle_nats` is exact for
-the completions of one particle: the nats of the missing pixels given those before them in the order. `conditional_nats`
-are those of the true conditional, -(log p(image) - log p(known)), with log p(known) estimated by K particles; they are
-too few by what the estimate falls short, and so rise with K. The mean image is rounded; its nats are those of each
-pixel's frequencies in training, add-one smoothed.
+exact, with one particle alone; one that was trained with --condition-image mask is told what is known. Reports for each
+net, mask and number of particles K the share of missing values that one completion per image has exactly as the
+original, and the nats per missing pixel. `one_particle_nats` is exact for the completions of one particle: the nats of
+the missing pixels given those before them in the order, and what is told. `conditional_nats` are those of the true
+conditional, -(log p(image) - log p(known)), with log p(known) estimated by K particles; they are too few by what the
+estimate falls short, and so rise with K. The mean image is rounded; its nats are those of each pixel's frequencies in
+training, add-one smoothed.
 Checks first that walks give whole images the likelihood that `nll` does.
 Last line: JSON. Shapes: N images, C colours, H rows, W columns, V levels.
 """
@@ -31,6 +32,7 @@ from torch import Tensor
 
 from pixelseq import PixelRNN, complete, log_known
 from pixelseq.data import Images, load
+from pixelseq.generation.completion import with_what_is_known
 from pixelseq.imaging.levels import quantise
 from pixelseq.imaging.pictures import completion_sheet, save_png
 from pixelseq.model.orders import fitting_order, known_late
@@ -69,14 +71,15 @@ def main(arguments: Arguments) -> None:
     test = test[:: max(1, len(test) // arguments.images)][: arguments.images]
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print(f"{len(test)} images of {list(test.shape[1:])}, {pixel_format.levels} levels")
-    whole = {name: check_walks(model, test, arguments) for name, model in models.items()}
+    for model in models.values():
+        check_walks(model, test, arguments)
     results: dict[str, dict[str, dict[str, float]]] = {}
     shown = torch.linspace(0, len(test) - 1, min(PICTURED, len(test))).long()
     for mask, known in masks(test.shape[2], test.shape[3], arguments.seed).items():
         results[mask] = {"mean image": mean_image(train, test, known, pixel_format.levels)}
         pictured: list[Tensor] = []
         for name, model in models.items():
-            measured, completed = measure(model, test, known, whole[name], arguments)
+            measured, completed = measure(model, test, known, arguments)
             results[mask][name] = {key: round(value, 4) for key, value in measured.items()}
             pictured += [one[shown] for one in completed]
             print(mask, name, results[mask][name], flush=True)
@@ -86,13 +89,12 @@ def main(arguments: Arguments) -> None:
     print(json.dumps(results))
 
 
-def check_walks(model: PixelRNN, images: Tensor, arguments: Arguments) -> Tensor:
-    """Gives the nats [N] of whole images in order 0, of walks that agree with `nll`."""
+def check_walks(model: PixelRNN, images: Tensor, arguments: Arguments) -> None:
+    """Checks that walks give whole images the nats that `nll` does."""
     known = torch.ones(images.shape[2:], dtype=torch.bool)
-    each = nats_of_pixels(model, images, 0, arguments).sum((1, 2))
+    each = nats_of_pixels(model, images, known, 0, arguments).sum((1, 2))
     walked = in_batches(log_known, model, images, known, 1, arguments)
     torch.testing.assert_close(-walked, each, rtol=1e-4, atol=1e-3)
-    return each
 
 
 def mean_image(train: Tensor, images: Tensor, known: Tensor, levels: int) -> dict[str, float]:
@@ -109,13 +111,13 @@ def mean_image(train: Tensor, images: Tensor, known: Tensor, levels: int) -> dic
 
 
 def measure(
-    model: PixelRNN, images: Tensor, known: Tensor, whole: Tensor, arguments: Arguments
+    model: PixelRNN, images: Tensor, known: Tensor, arguments: Arguments
 ) -> tuple[dict[str, float], list[Tensor]]:
     """Measures the completions of a net, and gives those [N, C, H, W] of each number of particles."""
     order = int(fitting_order(known, model.config.orders))
     exact = model.config.orders > 1 and int(known_late(known, order)) == 0
     missing = int((~known).sum())
-    nats = nats_of_pixels(model, images, order, arguments)
+    nats = nats_of_pixels(model, images, known, order, arguments)
     result = {"order": float(order), "one_particle_nats": float(nats[:, ~known].mean())}
     all_completed = []
     for count in (1,) if exact else arguments.particles:
@@ -125,16 +127,23 @@ def measure(
         result[f"match_{count}"] = float((completed == images)[:, :, ~known].double().mean())
         if order == 0:  # elsewhere one particle's nats say it
             log_p = in_batches(log_known, model, images, known, count, arguments)
-            result[f"conditional_nats_{count}"] = float((whole + log_p).mean()) / missing
+            result[f"conditional_nats_{count}"] = float((nats.sum((1, 2)) + log_p).mean()) / missing
         result[f"seconds_{count}"] = seconds / len(images)
         all_completed.append(completed)
     return result, all_completed
 
 
 @torch.no_grad()
-def nats_of_pixels(model: PixelRNN, images: Tensor, order: int, arguments: Arguments) -> Tensor:
-    """Gives the nats of each pixel, all its colours together, in an order: [N, H, W], float64."""
-    return torch.cat([model.nll(part, order=order).double().sum(1).cpu() for part in images.split(arguments.batch)])
+def nats_of_pixels(model: PixelRNN, images: Tensor, known: Tensor, order: int, arguments: Arguments) -> Tensor:
+    """Gives the nats of each pixel, all its colours together, in an order: [N, H, W], float64.
+
+    A net that has learned to be told what is known, [H, W], is told it.
+    """
+    nats = []
+    for part in images.split(arguments.batch):
+        told = with_what_is_known(model.config, part, known.expand(len(part), -1, -1), None)
+        nats.append(model.nll(part, told, order).double().sum(1).cpu())
+    return torch.cat(nats)
 
 
 def in_batches(

@@ -168,7 +168,7 @@ def test_what_a_net_cannot_be_told(flags: list[str], message: str, nets: Path) -
         ),
         (
             ["--data", "data.parquet", "--streaming", "--orders", "2"],
-            "--streaming is True; --condition, --orders, --shift",
+            "--streaming is True; --condition, --condition-image, --orders",
         ),
         (["--shift", "-1"], "--shift is -1; it must be from 0 to 64"),
     ],

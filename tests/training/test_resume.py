@@ -136,13 +136,28 @@ def test_a_killed_run_goes_on_to_the_last_bit(uninterrupted: dict[str, Any], tmp
     assert_equal(outcome(tmp_path), uninterrupted)
 
 
+TOLD = {
+    "labels": ["--condition", "label", "--orders", "8", "--shift", "2"],
+    "images": [
+        "--condition",
+        "label",
+        "--condition-image",
+        "noise:0.2+mask",
+        "--condition-blocks",
+        "1",
+        "--orders",
+        "2",
+    ],
+}
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("told", TOLD)
 @pytest.mark.parametrize("launcher", [None, TWO], ids=["one process", "two"])
-def test_a_killed_run_of_labels_orders_and_shifts_goes_on_to_the_last_bit(
-    launcher: list[str] | None, tmp_path: Path
+def test_a_killed_run_that_tells_conditions_goes_on_to_the_last_bit(
+    launcher: list[str] | None, told: str, tmp_path: Path
 ) -> None:
-    flags = ["--condition", "label", "--condition-dropout", "0.5", "--orders", "8", "--shift", "2"]
-    flags += ["--model.blocks", "diagonal"]
+    flags = [*TOLD[told], "--condition-dropout", "0.5", "--model.blocks", "diagonal"]
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
         if name == "killed":
