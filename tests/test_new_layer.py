@@ -32,7 +32,8 @@ N, H, W = 2, 4, 5
 model = small_model(2.0, levels=5, hidden=20, blocks=("above", "diagonal", "above"))
 images = torch.randint(5, (N, 1, H, W))
 expected = model.nll(images).detach().movedim(1, -1)
-for walker in (StepWalker(model, model.init_state(N, W)), CompiledWalker.start(CompiledModel(model, W), N)):
+start = lambda: model.init_state(N, W)
+for walker in (StepWalker(model, start()), CompiledWalker.start(CompiledModel(model, W), start())):
     for i in range(H):
         known, uniform = torch.ones(N, W, dtype=torch.bool), torch.zeros(N, W, 1, dtype=torch.float64)
         _, nats = walker.walk(Stretch(uniform, given=images[:, :, i].movedim(1, -1), known=known, scored=True))

@@ -170,7 +170,7 @@ def evaluate(arguments: Arguments, model: PixelRNN, alike: DataOptions | None = 
     prior = None
     if arguments.classify is not None:
         prior = prior_of_labels(arguments.classify, model.config, parts, data.splits.get("train"))
-        if untold:
+        if any(images.telling.condition != "label" for images in parts.values()):
             raise ValueError(f"`classify` needs the labels of the model, and {data.name} is {untold[0]}")
     if accelerator.is_main_process:
         for note in [*preparation_notes(options, alike), *data.notes, *untold, *size_notes(model, parts)]:

@@ -27,7 +27,7 @@ MAX_LEVELS = 256
 """The most levels of images that are degraded: they are bytes."""
 EDGE_LEVELS = 4
 """The levels of an edge: 0 where the image is even, the highest one beside a straight step from black to white."""
-FACTORS, POSTERS = range(2, 65), range(2, MAX_LEVELS)
+FACTORS, POSTERIZED = range(2, 65), range(2, MAX_LEVELS)
 """What F of lowres and V of posterize can be."""
 CHOICES = "mask, lowres:F (F from 2 to 64), gray, edges, noise:P (0 < P < 1), posterize:V (V from 2 to 255)"
 LUMA = (299, 587, 114)
@@ -86,18 +86,15 @@ class Degradation:
     @property
     def factor(self) -> int:
         """F, where each box of FxF pixels is of one colour, so that a picture of the result can be F times smaller per
-        side; else 1. That is so where lowres is the last step that does not work pixel by pixel."""
+        side; else 1. That is so where lowres is the last step that does not work pixel by pixel, and all is known."""
+        if self.masks:
+            return 1
         for step in reversed(self.steps):
             if isinstance(step, LowRes):
                 return step.factor
             if not isinstance(step, Gray | Posterize):
                 break
         return 1
-
-    @property
-    def stochastic(self) -> bool:
-        """Whether anything is drawn at random."""
-        return self.masks or any(isinstance(step, Noise) for step in self.steps)
 
     def format_of(self, pixel_format: PixelFormat) -> PixelFormat:
         """Gives the format of what is left of images of a format.
@@ -250,7 +247,7 @@ def _step(text: str) -> Step:
     if re.fullmatch("[0-9]{1,9}", number):
         if name == "lowres" and int(number) in FACTORS:
             return LowRes(int(number))
-        if name == "posterize" and int(number) in POSTERS:
+        if name == "posterize" and int(number) in POSTERIZED:
             return Posterize(int(number))
     raise ValueError(f"there is no degradation {text!r}; choose from {CHOICES}, or several joined by +")
 

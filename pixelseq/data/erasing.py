@@ -51,8 +51,8 @@ def half_plane(H: int, W: int, random: np.random.Generator) -> Unknown:
 
 
 def strokes(H: int, W: int, random: np.random.Generator) -> Unknown:
-    """Draws one to four strokes of a round brush, up to a sixth of the longer side wide, that wander about."""
-    side = max(H, W)
+    """Draws one to four strokes of a round brush, up to a sixth of the shorter side wide, that wander about."""
+    side = min(H, W)
     margin = widest = max(side // 6, 1)  # brushes near the border stay within the margin
     unknown = np.zeros((H + 2 * margin, W + 2 * margin), dtype=bool)
     row = W + 2 * margin
@@ -72,7 +72,7 @@ def strokes(H: int, W: int, random: np.random.Generator) -> Unknown:
     return unknown[margin:-margin, margin:-margin]
 
 
-@lru_cache
+@lru_cache(maxsize=16)
 def _brush(width: int) -> NDArray[np.int64]:
     """Gives the pixels of a round brush, [2, pixels]: how far each is down and to the right of the middle one."""
     offsets = 2 * np.arange(width) - (width - 1)  # in halves of a pixel, as is `width` for the radius

@@ -21,14 +21,14 @@ from pixelseq.model.condition import NO_LABEL, Condition
 from pixelseq.model.orders import TRANSPOSED, turn, turn_back, turned_size
 from pixelseq.pixel_format import PixelFormat
 
-ORDER, TRAINING, EVALUATION, BATCHES, UNTOLD, TURNED, MOVED, DEGRADED, DEGRADED_ONCE, UNTOLD_IMAGE = range(10)
+ORDER, TRAINING, EVALUATION, BATCHES, UNTOLD, TURNED, MOVED, DEGRADED, DEGRADED_ONCE = range(9)
 """The purposes that random numbers are drawn for by `generator`; no two of them share a stream.
 
 Two that came before have streams of the same form, and keep them, since they made what is published. The shuffle of the
 bundled digits and the columns of them are at (seed, 0, 0, ORDER), by which splits are made of other sets: of these none
 are made. What pixels are drawn by (`Noise`, sequence n of image k) is at (seed, k, 0, n), where training with that seed
-orders splits or batches, or crops image 0: each by itself is as random as it should be, and who wants samples that are
-independent of how a net was trained takes another seed.
+orders splits or batches, or crops, turns or degrades image 0: each by itself is as random as it should be, and who
+wants samples that are independent of how a net was trained takes another seed.
 """
 AT_A_TIME = 1024
 """The most images that are read in one piece where all are of one size."""
@@ -198,8 +198,9 @@ class Images(Sequence[Tensor]):
         random = generator(self.seed, epoch, int(self.image_ids[k]), role)
         levels, known = telling.degradation(image, telling.pixel_format, random)
         if telling.dropout and self.epochs is not None:
-            random = generator(self.seed, epoch, int(self.image_ids[k]), UNTOLD_IMAGE)
-            known = known & bool(random.random() >= telling.dropout)
+            # The number by which a label is left out, shifted: half of the images without one are without the other.
+            number = generator(self.seed, epoch, int(self.image_ids[k]), UNTOLD).random()
+            known = known & bool((number + telling.dropout / 2) % 1 >= telling.dropout)
         return turn(levels, order), turn(known, order)
 
     @cached_property

@@ -67,7 +67,7 @@ class CompiledModel:
         return torch.zeros(states, self.state_size, dtype=self._dtype)
 
     def pack_condition(self, states: int, condition: Tensor | None) -> Tensor:
-        """Lays out what is told in a row, [states, 1 or W + 1, F], as the walk reads it."""
+        """Flattens what is told in a row, [states, 1 or W + 1, F], to the [states, size] that the walk reads."""
         if condition is None:
             return torch.zeros(states, 0, dtype=self._dtype)
         return F.pad(condition, (0, self._features - condition.shape[2])).flatten(1).contiguous()
@@ -187,12 +187,12 @@ class CompiledWalker(Walker):
         return cls(model, model.init_state(state.batch), told, state.condition_rows, guidance=guidance)
 
     def walk_unchecked(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
+        if self.condition_rows is not None and self.column == 0:
+            self.told = self.model.pack_condition(len(self.state), self.condition_rows.row(self.row))
         found = self.model.walk(self.state, self.told, self.column, self.guidance, stretch)
         self.column += stretch.uniform.shape[1]
         if self.column == self.model.width:
             self.row, self.column = self.row + 1, 0
-            if self.condition_rows is not None and self.row < self.condition_rows.height:
-                self.told = self.model.pack_condition(len(self.state), self.condition_rows.row(self.row))
         return found
 
     def select(self, images: Tensor) -> CompiledWalker:

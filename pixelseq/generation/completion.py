@@ -82,6 +82,7 @@ def complete(
     wanted = image_range(first_index, len(images) * num)
     completed = images[:, None].repeat(1, num, 1, 1, 1)
     seed = whole_seed(seed)
+    condition = with_what_is_known(model.config, images, known, condition)
     for part in _parts(model, images, known, condition, order):
         indices = [wanted[b * num + n] for b in part.chosen.tolist() for n in range(num)]
         levels, _ = _walk(model, part, indices, seed, options, particles, particles > 1, progress)
@@ -114,7 +115,8 @@ def log_known(
         particles: K, the particles per image.
         seed: the estimate of image b depends on the seed and first_index + b alone; None draws a seed at every call.
         progress: whether to show a bar.
-        condition: as in `complete`.
+        condition: what the images are told by, as in `complete`; nothing is added to it, so that a model that was
+            trained on the degradation "mask" is not told what it is asked for.
         order: as in `complete`.
         first_index: the index of the first image, for a request that is made in parts.
 
@@ -200,7 +202,6 @@ def _parts(
     else:
         check_order(order, model.config.orders)
         best = torch.full((B,), order, device=images.device)
-    condition = with_what_is_known(model.config, images, known, condition)
     if condition is not None:
         condition = condition.for_images(B)
         check_size(condition, *images.shape[2:])

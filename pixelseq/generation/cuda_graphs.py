@@ -39,15 +39,13 @@ class GraphWalker(Walker):
         self.capture = CudaCapture(model.device) if capture is None else capture
 
     def walk_unchecked(self, stretch: Stretch) -> tuple[Tensor, Tensor]:
+        self.state.take_condition()
         # Graphs outlive the call: what they hold must not depend on the mode that it was made in.
         with torch.inference_mode(False):
             graphs = _graphs(self.model, self.state, self.guidance, stretch)
         with graphs.lock:
             found = graphs.walk(self.model, self.state, stretch, self.capture)
-            row = self.state.row
             self.state.copy_(graphs.state)
-        if self.state.row > row:
-            self.state.enter_row()
         return found
 
     def select(self, images: Tensor) -> GraphWalker:

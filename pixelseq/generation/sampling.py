@@ -71,7 +71,8 @@ def _stream(
     noise = Noise(seed, image_range(first_index, num), model.device)
     walker = start_walk(model, num, width, condition, order, guidance)
 
-    told = None if condition is None else condition.turned(order).image_size
+    size = None if condition is None else condition.image_size
+    told = None if size is None else turned_size(*size, order)
 
     def rows() -> Iterator[Tensor]:
         for _ in count() if told is None else range(told[0]):

@@ -79,12 +79,12 @@ class Condition:
             return torch.ones(len(self.image), dtype=torch.bool, device=self.image.device)
         return self.image_known.flatten(1).any(1)
 
-    def context_of(self, image: int) -> tuple[Tensor, Tensor]:
-        """Gives the condition image of an image by its index, [C, H, W], and what is known of it, [H, W]."""
+    def context_of(self, k: int) -> tuple[Tensor, Tensor]:
+        """Gives the condition image of image k, [C, H, W], and what is known of it, [H, W]."""
         assert self.image is not None
         if self.image_known is None:
-            return self.image[image], torch.ones_like(self.image[image, 0], dtype=torch.bool)
-        return self.image[image], self.image_known[image]
+            return self.image[k], torch.ones_like(self.image[k, 0], dtype=torch.bool)
+        return self.image[k], self.image_known[k]
 
     def to(self, device: torch.device) -> Condition:
         """Moves the condition to a device."""
@@ -149,9 +149,9 @@ class Condition:
             of_vectors = f"a vector of {config.vector_features} numbers of every image, by Condition(vector=...)"
             what = "the text of every image, by `prompt`" if config.text_encoder else of_vectors
             raise ValueError(f"the model must be told {what}: it was trained without condition_dropout")
-        if config.context is None or config.context.masks:
+        if config.context is None:
             return
-        if self.image_told is None or not self.image_told.all():
+        if self.image_told is None or not (config.context.masks or self.image_told.all()):
             raise ValueError(
                 "the model must be told a condition image of every image, by Condition(image=...) or sample/redraw.py: "
                 "it was trained without condition_dropout"
@@ -200,7 +200,13 @@ def _vectors(vector: Tensor | NDArray[np.floating]) -> Tensor:
 
 def _images(image: Integers) -> Tensor:
     image = as_tensor(image, "image")
-    if image.ndim != 4 or 0 in image.shape or image.is_floating_point() or image.is_complex():
+    if (
+        image.ndim != 4
+        or 0 in image.shape
+        or image.is_floating_point()
+        or image.is_complex()
+        or image.dtype == torch.bool
+    ):
         raise ValueError(f"image is {image.dtype} of {list(image.shape)}; expected levels, [images, C, H, W]")
     return image
 
@@ -222,7 +228,7 @@ def _check_levels(image: Tensor, context: ContextConfig | None) -> None:
     expected = context.pixel_format
     if image.shape[1] != expected.channels:
         raise ValueError(f"condition images have {image.shape[1]} channels; the model expects {expected.channels}")
-    low, high = torch.stack(image.long().aminmax()).tolist()  # the device is asked once
+    low, high = torch.stack(image.aminmax()).tolist()  # the device is asked once
     if low < 0 or high >= expected.levels:
         raise ValueError(
             f"condition images have levels from {low} to {high}; the model expects 0 to {expected.levels - 1}"

@@ -94,7 +94,13 @@ class ConditionRows:
         return self.source.image.shape[2]
 
     def row(self, i: int) -> Tensor:
-        """Gives what all images are told in row i, [N, W + 1, F]."""
+        """Gives what all images are told in row i, [N, W + 1, F].
+
+        Raises:
+            ValueError: the condition images have fewer rows.
+        """
+        if i >= self.height:
+            raise ValueError(f"the condition images have {self.height} rows; there is no row after them")
         features = self.source.row(i).index_select(0, self.index.clamp(min=0))
         return self.constant[:, None] + torch.where((self.index >= 0)[:, None, None], features, 0.0)
 

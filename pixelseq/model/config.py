@@ -61,7 +61,7 @@ class ModelConfig:
     context_kernel: int = 7
     """Side of the encoder's first (mask A) convolution: odd, at least 3."""
     context_blocks: int = 2
-    """Residual masked convolutions after the encoder's first."""
+    """Residual masked convolutions after the encoder's first; the network of `context` has blocks of its own."""
     head_features: int = 64
     """Features of the head's hidden layer."""
     head: HeadName = "softmax"

@@ -283,7 +283,7 @@ class PixelRNN(nn.Module):
         state = State(width, 0, 0, position, stepped=False, encoder=encoder, blocks=blocks)
         with torch.no_grad():
             state.condition, state.condition_rows = self._told(batch, told, order)
-        state.enter_row()
+        state.take_condition()
         return state
 
     def _told(self, batch: int, told: Condition, order: int) -> tuple[Tensor | None, ConditionRows | None]:
@@ -315,10 +315,7 @@ class PixelRNN(nn.Module):
         """
         if state.stepped:
             raise ValueError("the pixel of the last step has not been fed; call feed before the next step")
-        if state.condition_rows is not None and state.row >= state.condition_rows.height:
-            raise ValueError(
-                f"the condition images have {state.condition_rows.height} rows; there is no row after them"
-            )
+        state.take_condition()
         state.stepped = True
         return self._trunk_step(state)
 
@@ -383,7 +380,6 @@ class PixelRNN(nn.Module):
         self.blocks.end_row(state.blocks)
         state.row, state.column = state.row + 1, 0
         state.position.zero_()
-        state.enter_row()
 
     def _trunk_step(self, state: State) -> Tensor:
         encoded = self.encoder.step(state.encoder, state.position)

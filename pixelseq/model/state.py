@@ -61,9 +61,13 @@ class State:
         self.position.copy_(other.position)
         self.row, self.column, self.stepped = other.row, other.column, other.stepped
 
-    def enter_row(self) -> None:
-        """Takes up the condition of the current row; there is none below a condition image."""
-        if self.condition_rows is not None and self.row < self.condition_rows.height:
+    def take_condition(self) -> None:
+        """Takes up the condition of the current row, before its first pixel.
+
+        Raises:
+            ValueError: the condition images have no such row.
+        """
+        if self.condition_rows is not None and self.column == 0:
             self.condition = self.condition_rows.row(self.row)
 
     def _tensors(self) -> list[Tensor]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pixelseq.data.degradations import Degradation
 from pixelseq.data.options import DataOptions
-from pixelseq.model.config import ModelConfig
+from pixelseq.model.config import MAX_BLOCKS, ModelConfig
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class TrainConfig:
     condition_blocks: int = 5
     """Residual blocks of that network; 5 see 32 pixels each way, 10 see 63."""
     condition_dropout: float = 0.1
-    """Share of images whose condition is not told, so that the model can be asked without one, too, and be guided; a
-    label and an image are left out each by itself."""
+    """Share of images whose condition is not told, so that the model can be asked without one, too, and be guided; of
+    a label and an image both are left out in half of the cases."""
     orders: Literal[1, 2, 4, 8] = 1
     """Raster orders to learn, of which each image is turned to one: more of them complete more holes exactly."""
     shift: int = 0
@@ -134,8 +134,16 @@ class TrainConfig:
                 not self.images.streaming or plain,
                 "`condition`, `condition_image`, `orders`, `shift` need images at hand",
             ),
-            ("condition_features", self.condition_features >= 1, whole),
-            ("condition_blocks", self.condition_blocks >= 0, zero),
+            ("condition_features", 1 <= self.condition_features <= 2**16, "it must be from 1 to 65536"),
+            ("condition_blocks", 0 <= self.condition_blocks <= MAX_BLOCKS, f"it must be from 0 to {MAX_BLOCKS}"),
+            *(
+                (
+                    name,
+                    self.condition_image or getattr(self, name) == getattr(TrainConfig, name),
+                    "it needs `condition_image`",
+                )
+                for name in ("condition_features", "condition_blocks")
+            ),
             ("condition_dropout", 0 <= self.condition_dropout < 1, "it must be at least 0 and below 1"),
             ("clip_norm", self.clip_norm > 0, above),
             ("ema_decay", 0 <= self.ema_decay < 1, "it must be at least 0 and below 1"),

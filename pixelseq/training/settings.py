@@ -12,7 +12,7 @@ from pixelseq.runtime.files import atomic_write
 from pixelseq.training.config import TrainConfig
 
 SETTINGS = "training.json"
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 """The version of training.json, and of the states of its run; a run of another one is not gone on with."""
 
 

@@ -82,8 +82,9 @@ def parts(model: PixelRNN) -> set[str]:
 
 
 def _layer(key: str) -> str:
-    """Gives the name of the layer that a tensor belongs to: a bias without its weight is worth nothing."""
-    return key.rpartition(".")[0]
+    """Gives the name of what a tensor is taken with: a bias without its weight is worth nothing."""
+    layer, _, name = key.rpartition(".")
+    return layer if name in ("weight", "bias") else key
 
 
 def freeze_encoder(model: PixelRNN) -> None:

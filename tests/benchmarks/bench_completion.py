@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -93,7 +94,7 @@ def check_walks(model: PixelRNN, images: Tensor, arguments: Arguments) -> None:
     """Checks that walks give whole images the nats that `nll` does."""
     known = torch.ones(images.shape[2:], dtype=torch.bool)
     each = nats_of_pixels(model, images, known, 0, arguments).sum((1, 2))
-    walked = in_batches(log_known, model, images, known, 1, arguments)
+    walked = in_batches(of_known, model, images, known, 1, arguments)
     torch.testing.assert_close(-walked, each, rtol=1e-4, atol=1e-3)
 
 
@@ -126,7 +127,7 @@ def measure(
         seconds = time.perf_counter() - started
         result[f"match_{count}"] = float((completed == images)[:, :, ~known].double().mean())
         if order == 0:  # elsewhere one particle's nats say it
-            log_p = in_batches(log_known, model, images, known, count, arguments)
+            log_p = in_batches(of_known, model, images, known, count, arguments)
             result[f"conditional_nats_{count}"] = float((nats.sum((1, 2)) + log_p).mean()) / missing
         result[f"seconds_{count}"] = seconds / len(images)
         all_completed.append(completed)
@@ -146,10 +147,16 @@ def nats_of_pixels(model: PixelRNN, images: Tensor, known: Tensor, order: int, a
     return torch.cat(nats)
 
 
+def of_known(model: PixelRNN, images: Tensor, known: Tensor, **request: Any) -> Tensor:
+    """Estimates log p(known pixels), given what the net is told for a completion."""
+    told = with_what_is_known(model.config, images, known.expand(len(images), -1, -1), None)
+    return log_known(model, images, known, condition=told, **request)
+
+
 def in_batches(
     function: Callable[..., Tensor], model: PixelRNN, images: Tensor, known: Tensor, count: int, arguments: Arguments
 ) -> Tensor:
-    """Applies `complete` or `log_known` to all images, some at a time."""
+    """Applies `complete` or `of_known` to all images, some at a time."""
     size = arguments.batch
     parts = [
         function(model, images[k : k + size], known, particles=count, seed=arguments.seed, first_index=k).cpu()

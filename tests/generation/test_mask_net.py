@@ -7,7 +7,7 @@ import torch
 from helpers import all_images, small_config
 from torch import Tensor
 
-from pixelseq import Condition, PixelFormat, PixelRNN, complete, sample
+from pixelseq import Condition, PixelFormat, PixelRNN, complete, log_known, sample
 from pixelseq.data.erasing import draw_unknown
 from pixelseq.model.config import MASK, ContextConfig
 
@@ -106,5 +106,9 @@ def test_what_is_known_is_told_unless_another_condition_image_is() -> None:
     assert torch.equal(completed, complete(model, image, known, num=40, seed=2, condition=told))
     other = Condition(image=1 - image)
     assert not torch.equal(completed, complete(model, image, known, num=40, seed=2, condition=other))
+    everything = torch.ones(3, 3, dtype=torch.bool)
+    torch.testing.assert_close(log_known(model, image, everything, 1), model.log_prob(image))  # not told what is asked
+    told_all = log_known(model, image, everything, 1, condition=other)
+    torch.testing.assert_close(told_all, model.log_prob(image, other))
     nothing = torch.zeros(3, 3, dtype=torch.bool)
     assert torch.equal(complete(model, image, nothing, num=5, seed=4)[0], sample(model, 5, 3, 3, seed=4))

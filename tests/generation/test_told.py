@@ -146,19 +146,31 @@ def test_samples_of_an_order_have_its_likelihood(order: int) -> None:
     assert min((found - other).abs().sum() / 2 for other in others) > 0.02
 
 
+@pytest.mark.parametrize("context", [None, CONTEXT], ids=["labels", "images, too"])
 @pytest.mark.parametrize("order", [0, 5])
 @pytest.mark.parametrize("guidance", [0, 2.0])
-def test_the_fixed_point_is_what_raster_order_draws(order: int, guidance: float) -> None:
-    model = small_model(2.0, levels=3, channels=3, classes=3, orders=8, condition_dropout=0.1)
+def test_the_fixed_point_is_what_raster_order_draws(order: int, guidance: float, context: ContextConfig | None) -> None:
+    model = small_model(2.0, levels=3, channels=3, classes=3, orders=8, condition_dropout=0.1, context=context)
     options = SamplingOptions(0.9, top_p=0.95)
-    request: dict[str, Any] = {
-        "condition": told(model, 3, 3, 4),
-        "order": order,
-        "guidance": guidance,
-        "options": options,
-    }
+    condition = told(model, 3, 3, 4)
+    request: dict[str, Any] = {"condition": condition, "order": order, "guidance": guidance, "options": options}
     drawn = sample(model, 3, 3, 4, **request)
     assert torch.equal(sample(model, 3, 3, 4, method="fixed_point", **request), drawn)
+
+
+@pytest.mark.parametrize("guidance", [0, 1.5])
+def test_there_is_nothing_below_condition_images(guidance: float) -> None:
+    model = small_model(2.0, context=CONTEXT, condition_dropout=0.1)
+    condition = Condition(image=torch.zeros(1, 1, 2, 3).long())
+    assert len(list(stream(model, 1, 3, condition=condition, guidance=guidance))) == 2
+    stretch = Stretch(torch.zeros(1, 3, 1, dtype=torch.float64))
+    for walker in walkers(model, 1, 3, condition, 0, guidance):
+        walker.walk(stretch)
+        walker.walk(stretch)
+        with pytest.raises(ValueError, match=r"^the condition images have 2 rows; there is no row after them$"):
+            walker.walk(stretch)
+    with pytest.raises(ValueError, match=r"^condition images are 2x3 \(rows x columns\); the images are 3x3$"):
+        sample(model, 1, 3, 3, condition=condition, guidance=guidance)
 
 
 def test_guidance_draws_from_the_sharpened_distribution() -> None:

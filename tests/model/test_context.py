@@ -296,6 +296,7 @@ def test_a_configuration_is_read_as_it_was_written() -> None:
             {"image": torch.zeros(1, 2, 2).long()},
             "image is torch.int64 of [1, 2, 2]; expected levels, [images, C, H, W]",
         ),
+        ({"image": torch.zeros(1, 1, 2, 2).bool()}, "image is torch.bool of [1, 1, 2, 2]; expected levels"),
         ({"image": torch.zeros(1, 1, 2, 2)}, "image is torch.float32 of [1, 1, 2, 2]; expected levels"),
         ({"image": torch.zeros(1, 1, 0, 2).long()}, "image is torch.int64 of [1, 1, 0, 2]; expected levels"),
         ({"image_known": torch.ones(1, 2, 2).bool()}, "a condition has image_known and no image"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pixelseq import Condition, PixelFormat, PixelRNN, complete
 from pixelseq.data import DataOptions, load
 from pixelseq.imaging.pictures import read_image
 from pixelseq.model.config import ContextConfig
+from pixelseq.training.conditions import told_as_learned
 
 SMALL = ["--condition-features", "6", "--condition-blocks", "1"]
 NETS = {
@@ -71,9 +73,20 @@ def test_evaluation_degrades_as_the_run_did(name: str, nets: Path) -> None:
 
 
 def test_classification_sees_condition_images(nets: Path) -> None:
-    done = in_process(nets, "train/evaluate.py", "--checkpoint", "runs/both", "--classify", "uniform")
+    flags = ["--classify", "uniform", "--per-image", "said.csv"]
+    done = in_process(nets, "train/evaluate.py", "--checkpoint", "runs/both", *flags)
     assert done.returncode == 0, done.stderr
-    assert 0 <= json.loads(done.stdout.splitlines()[-1])["accuracy"] <= 1
+    with (nets / "said.csv").open() as file:
+        said = list(csv.DictReader(file))
+    model, data = PixelRNN.from_pretrained(nets / "runs/both"), load(DataOptions("digits"))
+    test, _ = told_as_learned(data.test, data.class_names, model.config, DataOptions("digits"))
+    for k in (0, 100, 249):
+        image, known = (part.expand(10, *part.shape) for part in test.degraded(k))
+        told = Condition(label=torch.arange(10), image=image, image_known=known)
+        p = model.log_prob(test[k].expand(10, 1, 8, 8), told).softmax(0)
+        assert float(said[k]["p"]) == pytest.approx(p.max().item(), abs=1e-5)
+        untold = model.log_prob(test[k].expand(10, 1, 8, 8), Condition(label=torch.arange(10))).softmax(0)
+        assert untold.max().item() != pytest.approx(p.max().item(), abs=1e-5)
 
 
 def test_a_net_of_masks_completes_by_what_is_known(nets: Path) -> None:
@@ -94,16 +107,21 @@ def test_a_net_of_masks_completes_by_what_is_known(nets: Path) -> None:
         for n in range(3):
             found = read_image(nets / f"done/{k}-{n}.png", model.config.pixel_format)
             assert torch.equal(found.long(), expected[k, n])
-    done = in_process(nets, "sample/run.py", "--checkpoint", "runs/masked", "--num", "2", "--out", "samples.png")
-    assert done.returncode == 0, done.stderr  # in training, too, all of an image may be unknown
+    nothing = ["--known-rows", "0", "--num", "1", "--out", "all.png"]  # as now and then in training
+    done = in_process(nets, "sample/complete.py", "--checkpoint", "runs/masked", "--image", "0.png", *nothing)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
     ("script", "flags"),
-    [("sample/run.py", []), ("sample/complete.py", ["--image", "0.png", "--known-rows", "4"])],
+    [
+        ("sample/run.py", ["strict"]),
+        ("sample/run.py", ["masked"]),
+        ("sample/complete.py", ["strict", "--image", "0.png", "--known-rows", "4"]),
+    ],
 )
 def test_a_net_that_must_be_told_images_draws_nothing_without(script: str, flags: list[str], nets: Path) -> None:
-    done = in_process(nets, script, "--checkpoint", "runs/strict", *flags, "--out", "never.png")
+    done = in_process(nets, script, "--checkpoint", f"runs/{flags[0]}", *flags[1:], "--out", "never.png")
     assert (
         "the model must be told a condition image of every image, by Condition(image=...) or sample/redraw.py: it"
         in (done.stderr)
@@ -124,11 +142,12 @@ def test_a_net_that_must_be_told_images_draws_nothing_without(script: str, flags
             ["--condition-image", "gray"],
             "--condition-image is gray: gray is for images of colours; those of 1 channel are gray already",
         ),
+        (["--condition-image", "mask", "--condition-features", "0"], "--condition-features is 0; it must be from 1 to"),
         (
-            ["--condition-image", "mask", "--condition-features", "0"],
-            "--condition-features is 0; it must be at least 1",
+            ["--condition-image", "mask", "--condition-blocks", "9999"],
+            "--condition-blocks is 9999; it must be from 0 to",
         ),
-        (["--condition-image", "mask", "--condition-blocks", "-1"], "--condition-blocks is -1; it must be at least 0"),
+        (["--condition-blocks", "2"], "--condition-blocks is 2; it needs --condition-image"),
     ],
 )
 def test_what_a_run_cannot_be_conditioned_on(flags: list[str], message: str, nets: Path) -> None:

@@ -44,9 +44,9 @@ def test_evaluation_takes_the_data_of_the_run(tmp_path: Path, few_steps: list[st
     other = in_process(tmp_path, "train/evaluate.py", "--data", "digits", "--levels", 8)
     assert json.loads(other.stdout.splitlines()[-1])["data"] == "digits"
     settings = tmp_path / "runs/own/training.json"
-    settings.write_text(settings.read_text().replace('"format_version": 7', '"format_version": 3'))
+    settings.write_text(settings.read_text().replace('"format_version": 8', '"format_version": 3'))
     for checkpoint, message in [
-        ("runs/own", "it is of format_version 3; this pixelseq goes on with 7; name the data by --data"),
+        ("runs/own", "it is of format_version 3; this pixelseq goes on with 8; name the data by --data"),
         ("mnist-binary", "mnist-binary was trained on binarized_mnist; name the data by --data"),
     ]:
         done = in_process(tmp_path, "train/evaluate.py", "--checkpoint", checkpoint)

@@ -56,7 +56,7 @@ def test_training_degrades_an_image_anew_in_each_epoch_and_evaluation_once_and_f
     assert given(images)[::-7] == given(images.subset(np.arange(40)[::-7]))
 
 
-def test_training_leaves_out_a_share_of_condition_images_and_of_labels_each_by_itself() -> None:
+def test_training_leaves_out_a_share_of_condition_images_and_of_labels_half_of_them_together() -> None:
     images = unlike_images("lowres:2", 400, condition="label", dropout=0.25)
     drawn = training(images, 0)
     untold = torch.tensor([not drawn.degraded(k)[1].any() for k in range(400)])
@@ -65,7 +65,7 @@ def test_training_leaves_out_a_share_of_condition_images_and_of_labels_each_by_i
     unlabelled = drawn.condition.label < 0
     assert 60 < untold.sum() < 140
     assert 60 < unlabelled.sum() < 140
-    assert 8 < (untold & unlabelled).sum() < 50
+    assert 25 < (untold & unlabelled).sum() < 75
     assert all(images.degraded(k)[1].all() for k in range(400))
 
 

@@ -30,7 +30,7 @@ def test_settings_are_read_back_and_conflicts_named(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"colour": 1}, "it: these fields are unknown or missing: colour"),
-        ({"format_version": None}, "it is of format_version None; this pixelseq goes on with 7"),
+        ({"format_version": None}, "it is of format_version None; this pixelseq goes on with 8"),
         ({"config": {}}, "it: these fields are unknown or missing: config"),
         (
             {"config": to_plain(TrainConfig()) | {"precision": "float64"}},

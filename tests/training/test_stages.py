@@ -11,6 +11,7 @@ import torch
 
 from pixelseq import ModelConfig, PixelFormat, PixelRNN
 from pixelseq.data import load
+from pixelseq.model.config import ContextConfig
 from pixelseq.training.stages import freeze_encoder, stage_images, stage_model, start_from, take_fitting
 
 
@@ -66,3 +67,15 @@ def test_a_whole_net_is_taken_where_shapes_fit(tmp_path: Path) -> None:
             assert torch.equal(tensor, fresh[name] if name.rpartition(".")[0] in unlike else old[name]), name
     with pytest.raises(ValueError, match=r"nothing of .* has the shapes of this model"):
         take_fitting(PixelRNN(ModelConfig(hidden=5, head_features=7, context_kernel=3)), tmp_path / "old")
+
+
+def test_a_net_that_learns_to_be_told_images_keeps_what_it_was_told_before(tmp_path: Path) -> None:
+    config = ModelConfig(PixelFormat(levels=4), hidden=4, blocks=("row",), vector_features=3, condition_dropout=0.1)
+    old = PixelRNN(config)
+    torch.nn.init.normal_(old.conditioning.no_vector)  # type: ignore[union-attr, arg-type]
+    old.save_pretrained(tmp_path / "old")
+    model = PixelRNN(dataclasses.replace(config, context=ContextConfig(PixelFormat(levels=4), features=4, blocks=1)))
+    said, _ = take_fitting(model, tmp_path / "old")
+    assert said == f"taken from {tmp_path / 'old'}: encoder, block 0, head, conditioning in part"
+    for name, tensor in old.state_dict().items():
+        assert torch.equal(model.state_dict()[name], tensor), name
