@@ -18,10 +18,18 @@ WINDOW = 7
 class Likeness(NamedTuple):
     """How alike two pictures are, or several pairs on average."""
 
-    psnr: float
-    """As of `psnr`; in dB."""
+    squared_error: float
+    """The mean squared error of shades."""
     ssim: float | None
     """As of `ssim`."""
+
+    @property
+    def psnr(self) -> float:
+        """The peak signal-to-noise ratio in dB: 10 log10(255^2 / the mean squared error); infinite without an error.
+
+        Of several pairs it is that of their mean error, since one pair without any would make a mean infinite.
+        """
+        return math.inf if self.squared_error == 0 else 10 * math.log10((SHADES - 1) ** 2 / self.squared_error)
 
     def __str__(self) -> str:
         return f"PSNR {self.psnr:.2f} dB, {'no SSIM' if self.ssim is None else f'SSIM {self.ssim:.4f}'}"
@@ -33,13 +41,14 @@ def likeness(picture: NDArray[np.uint8], original: NDArray[np.uint8]) -> Likenes
     Raises:
         ValueError: scikit-image is not installed.
     """
-    return Likeness(psnr(picture, original), ssim(picture, original))
+    return Likeness(float(np.square(picture.astype(np.float64) - original).mean()), ssim(picture, original))
 
 
 def mean_likeness(several: Sequence[Likeness]) -> Likeness:
-    """Gives the mean of each measure, over the pairs that have it."""
+    """Gives the mean of the squared errors, and that of the SSIM of those that have one."""
     similar = [one.ssim for one in several if one.ssim is not None]
-    return Likeness(sum(one.psnr for one in several) / len(several), sum(similar) / len(similar) if similar else None)
+    error = sum(one.squared_error for one in several) / len(several)
+    return Likeness(error, sum(similar) / len(similar) if similar else None)
 
 
 def check_measures() -> None:
@@ -50,20 +59,6 @@ def check_measures() -> None:
         raise ValueError(
             f"measures need the package scikit-image ({error}): pip install 'pixelseq[measures]'"
         ) from error
-
-
-def psnr(picture: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
-    """Gives the peak signal-to-noise ratio of a picture, in dB: 10 log10(255^2 / the mean squared error).
-
-    Args:
-        picture: [C, H, W].
-        original: [C, H, W].
-
-    Returns:
-        Infinity for two equal pictures.
-    """
-    error = float(np.square(picture.astype(np.float64) - original).mean())
-    return math.inf if error == 0 else 10 * math.log10((SHADES - 1) ** 2 / error)
 
 
 def ssim(picture: NDArray[np.uint8], original: NDArray[np.uint8]) -> float | None:

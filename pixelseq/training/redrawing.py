@@ -24,7 +24,7 @@ class Redrawn:
     likelihood: Likelihood
     """Of the original, given what is left of it."""
     drawn: Likeness | None
-    """How alike to it what the model draws is, on average; None for levels without an order."""
+    """How alike to it what the model draws is, all that is drawn together; None for levels without an order."""
     method: str | None
     """The name of the plain method; None where there is none."""
     plain: Likeness | None

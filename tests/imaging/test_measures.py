@@ -8,9 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from pixelseq.imaging.measures import Likeness, likeness, mean_likeness, psnr, ssim
+from pixelseq.imaging.measures import Likeness, likeness, mean_likeness, ssim
 
-RANDOM = np.random.default_rng(0).integers(255, size=(3, 9, 8)).astype(np.uint8)
+RANDOM = np.random.default_rng(0).integers(253, size=(3, 9, 8)).astype(np.uint8)
 
 
 def flat(shade: int, height: int = 8, width: int = 9) -> np.ndarray:
@@ -18,12 +18,12 @@ def flat(shade: int, height: int = 8, width: int = 9) -> np.ndarray:
 
 
 def test_the_psnr_of_known_errors() -> None:
-    assert psnr(flat(0), flat(255)) == 0
-    assert psnr(RANDOM + 1, RANDOM) == pytest.approx(20 * math.log10(255))
+    assert likeness(flat(0), flat(255)).psnr == 0
+    assert likeness(RANDOM + 1, RANDOM).psnr == pytest.approx(20 * math.log10(255))
     half = RANDOM.copy()
     half[:, :, ::2] += 1  # an error of 1 in half of the values
-    assert psnr(half, RANDOM) == pytest.approx(20 * math.log10(255) + 10 * math.log10(2))
-    assert psnr(RANDOM, RANDOM) == math.inf
+    assert likeness(half, RANDOM).psnr == pytest.approx(20 * math.log10(255) + 10 * math.log10(2))
+    assert likeness(RANDOM, RANDOM).psnr == math.inf
 
 
 def test_the_ssim_of_flat_pictures_is_that_of_their_means() -> None:
@@ -43,11 +43,14 @@ def test_equal_pictures_are_wholly_alike_in_windows_that_fit() -> None:
 
 
 def test_a_mean_is_over_those_that_have_a_measure() -> None:
-    few, many = likeness(RANDOM[:, :2] + 1, RANDOM[:, :2]), likeness(RANDOM + 1, RANDOM)
-    assert few.ssim is None
-    assert mean_likeness([few, many]) == Likeness(pytest.approx(many.psnr), many.ssim)
-    assert mean_likeness([few]).ssim is None
-    assert str(mean_likeness([few])) == "PSNR 48.13 dB, no SSIM"
+    few, many, equal = (likeness(one + add, one) for one, add in ((RANDOM[:, :2], 1), (RANDOM, 3), (RANDOM, 0)))
+    assert few == Likeness(1, None)
+    assert many.squared_error == 9
+    assert mean_likeness([few, many]) == Likeness(5, many.ssim)
+    assert mean_likeness([few, few]) == few
+    assert str(few) == "PSNR 48.13 dB, no SSIM"
+    assert mean_likeness([equal, many]).psnr == pytest.approx(many.psnr + 10 * math.log10(2))
+    assert str(equal) == "PSNR inf dB, SSIM 1.0000"
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
