@@ -20,8 +20,11 @@ from PIL import Image
 from torch import Tensor
 
 from pixelseq import Condition, ModelConfig, PixelFormat, PixelRNN, SamplingOptions, complete
+from pixelseq.data.named_files import check_apart, check_names, find_named, name_below
 from pixelseq.data.options import parse_range
 from pixelseq.data.partial_files import images_below, read_masks
+from pixelseq.generation.completion import with_what_is_known
+from pixelseq.generation.requests import size_notes, told_in_turn
 from pixelseq.imaging.extension import Extension
 from pixelseq.imaging.limits import MAX_PIXELS
 from pixelseq.imaging.masks import (
@@ -36,13 +39,11 @@ from pixelseq.imaging.partial import PartialPicture, read_partial
 from pixelseq.imaging.partial_text import PartialText, read_partial_text
 from pixelseq.imaging.pictures import completion_sheet, save_levels, save_png
 from pixelseq.imaging.preprocessing import Preprocessing
-from pixelseq.imaging.read import SUFFIXES
 from pixelseq.imaging.text import TEXT, check_text, save_text, to_text
 from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
 from pixelseq.model.config import MASK
 from pixelseq.model.orders import IN_WORDS, ORDERS, check_order, fitting_order, known_late
-from pixelseq.model.told import condition_of, label_numbers
 from pixelseq.runtime.scripts import as_flags, check_out, is_one_file, one_line_errors, parse_flags, set_up_torch
 
 AT_ONCE = 256
@@ -137,21 +138,21 @@ def run(arguments: Arguments) -> None:
     tiles = None if arguments.tileset is None else read_tileset(arguments.tileset, pixel_format)
     pictures = read_pictures(paths, known, extension, pixel_format, made, arguments)
     if not is_one_file(arguments.out):
-        check_names(pictures, arguments)
+        check_names([picture.path for picture in pictures], arguments.image, "completions")
     check_known(pictures)
     orders = choose_orders(pictures, model.config, arguments)
-    told = tell(pictures, model, arguments)
-    if model.trained_on is not None:
-        sizes = {tuple(picture.known.shape): picture.path for picture in reversed(pictures)}
-        for (height, width), path in reversed(sizes.items()):
-            if note := model.trained_on.size_note(height, width):
-                print(f"{path}: {note}")
+    told = told_in_turn(model.config, len(pictures), arguments.label, arguments.prompt)
+    each = [told and told.select(torch.tensor([k])) for k in range(len(pictures))]
+    for picture, own in zip(pictures, each, strict=True):
+        everything = with_what_is_known(model.config, picture.levels[None], picture.known[None], own)
+        (everything or Condition()).check(model.config)
+    sizes = [(picture.path, (picture.known.shape[0], picture.known.shape[1])) for picture in pictures]
+    for note in size_notes(model.trained_on, sizes):
+        print(note)
     if arguments.alpha and pixel_format.channels == 4:
         print("the model draws transparency, too: what is transparent on purpose is drawn anew; a --mask can spare it")
     completions = [
-        complete_in_parts(
-            model, picture, told and told.select(torch.tensor([k])), order, arguments, first_index=k * arguments.num
-        )
+        complete_in_parts(model, picture, each[k], order, arguments, first_index=k * arguments.num)
         for k, (picture, order) in enumerate(zip(pictures, orders, strict=True))
     ]
     write(pictures, completions, arguments, pixel_format, tiles)
@@ -197,15 +198,6 @@ def read_pictures(
         height, width = made.resize
         print(f"pictures are extended by pixels of the size that they are resized to, {height}x{width}")
     return [picture.extended(extension, arguments.max_pixels) for picture in pictures]
-
-
-def check_names(pictures: list[PartialPicture | PartialText], arguments: Arguments) -> None:
-    """Raises ValueError where the completions of two images would have one name."""
-    names = [name_of(picture.path, arguments) for picture in pictures]
-    counts = Counter(names)
-    alike = [str(picture.path) for picture, name in zip(pictures, names, strict=True) if counts[name] > 1]
-    if alike:
-        raise ValueError(f"completions are named after images, and these have one name: {', '.join(alike[:5])}")
 
 
 def check_known(pictures: list[PartialPicture | PartialText]) -> None:
@@ -273,23 +265,6 @@ def late_pixels(masks: list[Tensor], orders: list[int]) -> int:
     return sum(int(known_late(mask, order)) for mask, order in zip(masks, orders, strict=True))
 
 
-def tell(pictures: list[PartialPicture | PartialText], model: PixelRNN, arguments: Arguments) -> Condition | None:
-    """Makes the condition of all pictures, which take turns in the labels and in the texts.
-
-    Raises:
-        ValueError: the model cannot be told them, or there are more of them than pictures.
-    """
-    labels = label_numbers(model.config, arguments.label) if arguments.label else []
-    for flag, kind, count in (("label", "classes", len(labels)), ("prompt", "texts", len(arguments.prompt))):
-        if count > len(pictures):
-            raise ValueError(
-                f"`{flag}` gives {count} {kind} for {len(pictures)} images; give one, or one for each image"
-            )
-    told = condition_of(model.config, arguments.label, len(pictures), arguments.prompt)
-    (told or Condition()).check(model.config)
-    return told
-
-
 def complete_in_parts(
     model: PixelRNN,
     picture: PartialPicture | PartialText,
@@ -339,7 +314,7 @@ def write(
             modes: Counter[str] = Counter()
             for n, completion in enumerate(completed):
                 name = arguments.format or ("txt" if isinstance(picture, PartialText) else "png")
-                path = out / f"{name_of(picture.path, arguments)}-{n}.{name}"
+                path = out / f"{name_below(picture.path, arguments.image)}-{n}.{name}"
                 match name:
                     case "txt":
                         save_text(to_text(completion, pixel_format), path)
@@ -357,31 +332,12 @@ def write(
 
 def pictures_of(arguments: Arguments) -> list[Path]:
     """Gives the files that --image names, folders replaced by the pictures or text maps in them."""
-    paths: list[Path] = []
-    for path in arguments.image:
-        files, notes = images_below(path) if path.is_dir() else ([path], [])
-        for note in notes:
-            print(f"{path}: {note}")
-        if not files:
-            raise ValueError(f"the folder {path} holds no pictures ({', '.join(sorted(SUFFIXES))}) and no text maps")
-        paths += files
-    if not paths:
-        raise ValueError("`image` names no pictures")
-    out = arguments.out.resolve()
-    if out in {path.resolve() for path in (*paths, *([arguments.mask] if arguments.mask else []))}:
-        raise ValueError(f"`out` is {arguments.out}, which is read; give another name")
-    read = [path.resolve() for path in (*arguments.image, arguments.mask) if path is not None and path.is_dir()]
-    beside = [path.resolve().parent for path in paths if not is_one_file(out)]
-    if out in beside or any(out.is_relative_to(folder) for folder in read):
-        raise ValueError(f"`out` is {arguments.out}, where the pictures or masks are; give another folder")
+    paths, notes = find_named(arguments.image, images_below, ["text maps"])
+    for note in notes:
+        print(note)
+    masks = [] if arguments.mask is None else [arguments.mask]
+    check_apart(arguments.out, paths, arguments.image, masks, "pictures or masks")
     return paths
-
-
-def name_of(path: Path, arguments: Arguments) -> str:
-    """Names an image in the folder of completions: as below the folder that --image names, without its ending."""
-    folders = (folder for folder in arguments.image if folder.is_dir() and path.is_relative_to(folder))
-    folder = next(folders, path.parent)
-    return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def known_part(arguments: Arguments, paths: list[Path]) -> Known | None:

@@ -11,6 +11,10 @@ python sample/run.py --checkpoint runs/digits --num 1 --height 100000 --width 32
 A .png of one image is that image in its own size, written row by row in constant memory. Ctrl-C, SIGTERM and a full
 disk leave the rows so far.
 
+python sample/run.py --checkpoint runs/small --then runs/enlarge --then runs/enlarge
+
+draws small images, and given these larger ones, twice.
+
 torchrun --standalone --nproc_per_node 2 -- sample/run.py ...
 
 splits the images over processes, as `accelerate launch` does over GPUs; they are the same. The dashes keep torchrun
@@ -19,22 +23,25 @@ from reading --num.
 
 from __future__ import annotations
 
+import math
+import re
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
 import tyro
 from torch import Tensor
-from tqdm import tqdm
 
 from pixelseq import Condition, ModelConfig, PixelFormat, PixelRNN, SamplingOptions, sample, stream
+from pixelseq.data.degradations import Degradation
+from pixelseq.generation.multiscale import Stage, check_stages, enlarge
+from pixelseq.generation.strip import write_strip
 from pixelseq.imaging.animation import check_frames, frames, save_animation
 from pixelseq.imaging.pictures import check_pictures, sample_sheet, save_levels, save_png, to_picture
-from pixelseq.imaging.png_stream import save_png_stream
 from pixelseq.imaging.text import check_text, save_text, to_text
 from pixelseq.imaging.tileset import Tileset, read_tileset
 from pixelseq.model.checkpoint import newest
@@ -42,7 +49,6 @@ from pixelseq.model.inputs import whole_number
 from pixelseq.model.told import condition_of, label_numbers
 from pixelseq.runtime.processes import LONGEST_WAIT, check_environment, check_processes
 from pixelseq.runtime.scripts import check_out, one_line_errors, parse_flags, set_up_torch
-from pixelseq.runtime.signals import Signals
 
 BATCH = 256
 SHEET_COLUMNS = 16
@@ -65,6 +71,9 @@ class Arguments:
     they have more than 4096 rows."""
     checkpoint: str | None = None
     """A run's folder, a checkpoint folder or a model id on the hub; the newest run where none is given."""
+    then: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = ()
+    """Nets that draw larger images given those of the net before, one after the other: they were trained with
+    --condition-image lowres:2 or another factor. The height, width, order and guidance are those of the first net."""
     seed: int = 0
     """Image k depends on the seed and k alone."""
     sampling: Annotated[SamplingOptions, tyro.conf.OmitArgPrefixes] = field(default_factory=SamplingOptions)
@@ -114,18 +123,29 @@ def run(arguments: Arguments) -> None:
     device = set_up_torch(alone=process.num_processes == 1)
     model = PixelRNN.from_pretrained(arguments.checkpoint or newest()).to(device)
     height, width = size_of(model, arguments)
+    stages = [stage_of(name, device) for name in chain.from_iterable(arguments.then)]
+    scale = math.prod(stage.factor for stage in stages)
     asked = names_of(model.config, arguments)
-    num = arguments.num if arguments.num is not None else 1 if height > TALL else PER_NAME * len(asked) or 16
+    num = arguments.num if arguments.num is not None else 1 if height * scale > TALL else PER_NAME * len(asked) or 16
     told = condition_of(model.config, arguments.label, num, arguments.prompt)
     (told or Condition()).check(model.config)
-    check_format(model.config.pixel_format, arguments.format, arguments.animate is not None)
-    tiles = None if arguments.tileset is None else read_tileset(arguments.tileset, model.config.pixel_format)
+    stages = [replace(stage, told=told_as_known(stage.model.config, num, arguments)) for stage in stages]
+    check_stages(model, stages)
+    pixel_format = [model, *(stage.model for stage in stages)][-1].config.pixel_format
+    check_format(pixel_format, arguments.format, arguments.animate is not None)
+    tiles = None if arguments.tileset is None else read_tileset(arguments.tileset, pixel_format)
     if arguments.animate is not None:
-        check_animation(arguments.animate, num, height, width, tiles)
+        check_animation(arguments.animate, num, height * scale, width * scale, tiles)
+    if process.is_main_process:
+        for note in notes_of_stages(stages, height, width):
+            print(note)
 
-    if num == 1 and out.suffix == ".png" and arguments.animate is None and arguments.order == 0:
+    alone = num == 1 and out.suffix == ".png" and arguments.animate is None
+    if alone and arguments.order == 0 and not stages:
         if process.is_main_process:
-            write_strip(model, height, width, told, arguments, out, tiles)
+            seed, options, guidance = arguments.seed, arguments.sampling, arguments.guidance
+            drawn = stream(model, 1, width, seed, options, condition=told, guidance=guidance)
+            write_strip(drawn, height, pixel_format, out, tiles)
         return
     others = other_files(out, [f"{k:05}{suffix}" for k in range(num)])
     kept = []
@@ -144,21 +164,30 @@ def run(arguments: Arguments) -> None:
                 guidance=arguments.guidance,
                 first_index=part[0],
             )
+            own = [stage.select(torch.tensor(part)) for stage in stages]
+            images = enlarge(
+                own,
+                images,
+                arguments.seed,
+                arguments.sampling,
+                progress=process.is_main_process,
+                first_index=part[0],
+            )
             if out.suffix == suffix or arguments.animate:
                 kept.append(images.cpu())
             if out.suffix != suffix:
                 for k, image in zip(part, images, strict=True):
-                    write_one(image, model.config.pixel_format, out / f"{k:05}{suffix}", tiles)
+                    write_one(image, pixel_format, out / f"{k:05}{suffix}", tiles)
     kept = gather_object(kept)  # in the order of processes, which is that of images
     if process.is_main_process:
         if out.suffix == suffix:
-            write_all(torch.cat(kept), model.config.pixel_format, out, tiles, asked)
+            write_all(torch.cat(kept), pixel_format, out, tiles, asked)
         print(f"wrote {num} images to {out}")
         if others:
             files = "1 other file" if len(others) == 1 else f"{len(others)} other files"
             print(f"{out} holds {files}, too, such as {others[0]}; this command did not make them")
         if arguments.animate:
-            pictures = frames(torch.cat(kept), model.config.pixel_format, SHEET_COLUMNS, tiles)
+            pictures = frames(torch.cat(kept), pixel_format, SHEET_COLUMNS, tiles)
             save_animation(pictures, arguments.animate)
             print(f"wrote their drawing in {len(pictures)} frames to {arguments.animate}")
     process.wait_for_everyone()
@@ -180,6 +209,40 @@ def size_of(model: PixelRNN, arguments: Arguments) -> tuple[int, int]:
     return height or usual_height, width or usual_width
 
 
+def stage_of(name: str, device: torch.device) -> Stage:
+    """Loads a net that draws larger images given small ones.
+
+    Raises:
+        ValueError: it is none that was trained on enlarging alone.
+    """
+    model = PixelRNN.from_pretrained(name).to(device)
+    context = model.config.context
+    degradation = context.degradation if context is not None else ""
+    factor = Degradation.parse(degradation).factor if re.fullmatch(r"lowres:\d+", degradation) else 1
+    if factor == 1:
+        found = "no condition images" if context is None else "condition images from elsewhere"
+        found = f"the degradation {degradation}" if degradation else found
+        raise ValueError(f"`then` names {name}, which knows {found}; expected a net of `condition_image` lowres:2, say")
+    return Stage(name, model, factor)
+
+
+def told_as_known(config: ModelConfig, num: int, arguments: Arguments) -> Condition | None:
+    """Makes what a net that draws larger images is told of labels and texts: those kinds that it knows."""
+    labels = arguments.label if config.classes else ()
+    return condition_of(config, labels, num, arguments.prompt if config.text_encoder else ())
+
+
+def notes_of_stages(stages: Sequence[Stage], height: int, width: int) -> list[str]:
+    """Says of which stages the images, of the first net's size at first, are of quite another size than trained on."""
+    notes = []
+    for stage in stages:
+        height, width = height * stage.factor, width * stage.factor
+        trained_on = stage.model.trained_on
+        if trained_on is not None and (note := trained_on.size_note(height, width)):
+            notes.append(f"{stage.name}: {note}")
+    return notes
+
+
 def names_of(config: ModelConfig, arguments: Arguments) -> list[str]:
     """Gives the names of what the images take turns to show, where that is several things."""
     numbers = label_numbers(config, arguments.label) if arguments.label else []
@@ -190,34 +253,6 @@ def names_of(config: ModelConfig, arguments: Arguments) -> list[str]:
 def other_files(folder: Path, ours: list[str]) -> list[str]:
     """Gives the names of the files in a folder, if it is one, that are none of ours."""
     return sorted(path.name for path in folder.iterdir() if path.name not in ours) if folder.is_dir() else []
-
-
-def write_strip(
-    model: PixelRNN,
-    height: int,
-    width: int,
-    told: Condition | None,
-    arguments: Arguments,
-    path: Path,
-    tiles: Tileset | None,
-) -> None:
-    """Writes one image as it is drawn; if a signal ends it, the rows drawn by then are kept."""
-    seed, options, guidance = arguments.seed, arguments.sampling, arguments.guidance
-    drawn = islice(stream(model, 1, width, seed, options, condition=told, guidance=guidance), height)
-
-    def rows() -> Iterator[Tensor]:
-        for row in tqdm(drawn, total=height, desc="sampling", unit="row"):
-            yield from [row[0]] if tiles is None else tiles.rows(row[0, :, None]).unbind(1)
-            if signals.received:
-                break
-
-    with Signals() as signals:
-        pixel_format = model.config.pixel_format if tiles is None else PixelFormat(channels=3)
-        written = save_png_stream(rows(), pixel_format, path) // (1 if tiles is None else tiles.height)
-    if signals.received:
-        print(f"stopped: {path} holds the first {written} of {height} rows")
-        raise SystemExit(128 + signals.received)
-    print(f"wrote an image of {height} rows to {path}")
 
 
 def check_animation(path: Path, num: int, height: int, width: int, tiles: Tileset | None) -> None:

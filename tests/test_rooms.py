@@ -23,7 +23,7 @@ FLOORS = [
     {"training"},
 ]
 """Rooms from below; those of one floor do not know each other."""
-HEAVY = ("numba", "PIL", "datasets", "matplotlib", "pydantic", "accelerate", "sklearn", "pyarrow", "tyro")
+HEAVY = ("numba", "PIL", "datasets", "matplotlib", "pydantic", "accelerate", "sklearn", "pyarrow", "tyro", "skimage")
 
 
 def imports(path: Path) -> set[str]:
@@ -87,10 +87,13 @@ def test_the_package_says_its_version() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", pixelseq.__version__)
 
 
-@pytest.mark.parametrize("script", ["train/run.py", "train/evaluate.py", "sample/run.py", "sample/complete.py"])
+SCRIPTS = ["train/run.py", "train/evaluate.py", "sample/run.py", "sample/complete.py", "sample/redraw.py"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_help_loads_little(script: str) -> None:
     path = PACKAGE.parent / script
     code = f"import runpy, sys\nsys.argv = [{str(path)!r}, '--help']\n"
     code += f"try: runpy.run_path({str(path)!r}, run_name='__main__')\nexcept SystemExit: pass"
-    heavy = {"numba", "datasets", "matplotlib", "accelerate", "sklearn", "torch.distributed.checkpoint"}
+    heavy = {"numba", "datasets", "matplotlib", "accelerate", "sklearn", "skimage", "torch.distributed.checkpoint"}
     assert not loaded_after(code).intersection(heavy)

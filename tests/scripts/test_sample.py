@@ -8,17 +8,23 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers import shows
 from PIL import Image
-from running import in_process
+from running import in_process, load_script
 
-from pixelseq import ModelConfig, PixelFormat, PixelRNN, sample
+from pixelseq import Condition, ModelConfig, PixelFormat, PixelRNN, sample
+from pixelseq.data.degradations import spread
+from pixelseq.generation.multiscale import stage_seed
 from pixelseq.imaging.palette import UNKNOWN_COLOUR
 from pixelseq.imaging.pictures import read_image, sample_sheet
+from pixelseq.model.config import ContextConfig
+from pixelseq.model.trained_on import TrainedOn
 
 FORMAT = PixelFormat(levels=4)
 SCRIPT = Path(__file__).parents[2] / "sample/run.py"
@@ -32,7 +38,107 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gray")
     config = ModelConfig(FORMAT, hidden=4, blocks=("diagonal",), context_blocks=0, head_features=4)
     PixelRNN(config).save_pretrained(folder / "runs/gray/checkpoint")
+    larger = replace(config, context=ContextConfig(FORMAT, 4, 1, "lowres:2"))
+    nets = {"twice": larger, "thrice": replace(larger, context=ContextConfig(FORMAT, 4, 1, "lowres:3"))}
+    nets["labels"] = replace(larger, classes=2)
+    nets["colours"] = replace(larger, pixel_format=PixelFormat(3, 4), context=ContextConfig(PixelFormat(3, 4), 4, 1))
+    nets["edges"] = replace(larger, context=ContextConfig(FORMAT, 4, 1, "edges"))
+    nets["noisy"] = replace(larger, context=ContextConfig(FORMAT, 4, 1, "lowres:2+noise:0.1"))
+    finer = PixelFormat(levels=8)
+    nets["finer"] = replace(larger, pixel_format=finer, context=ContextConfig(finer, 4, 1, "lowres:2"))
+    for name, one in nets.items():
+        torch.manual_seed(0)
+        model = PixelRNN(one)
+        assert model.conditioning is not None
+        for parameter in model.conditioning.parameters():  # untrained ones add nothing
+            torch.nn.init.normal_(parameter)
+        model.trained_on = TrainedOn("pictures", (6, 8), (6, 8), (6, 8)) if name == "thrice" else None
+        model.save_pretrained(folder / "nets" / name)
     return folder
+
+
+def drawn_in_stages(folder: Path, num: int, seed: int) -> torch.Tensor:
+    """Images of 3x4, of 6x8 given those, and of 18x24 given these."""
+    images = sample(PixelRNN.from_pretrained(folder / "runs/gray"), num, 3, 4, seed)
+    for stage, (name, factor) in enumerate((("twice", 2), ("thrice", 3)), 1):
+        model, given = PixelRNN.from_pretrained(folder / "nets" / name), spread(images, factor)
+        images = sample(model, num, *given.shape[2:], stage_seed(seed, stage), condition=Condition(image=given))
+    return images
+
+
+STAGES = ["--checkpoint", "runs/gray", "--height", 3, "--width", 4, "--then", "nets/twice"]
+
+
+def test_stages_draw_larger_images_given_smaller_ones(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_script("sample/run.py"), "BATCH", 2)
+    expected = drawn_in_stages(folder, 3, seed=5)
+    arguments = ["sample/run.py", *STAGES, "--then", "nets/thrice", "--num", 3, "--seed", 5]
+    done = in_process(folder, *arguments, "--format", "npy", "--out", "stages.npy")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "nets/thrice: 18x24 (rows x columns) is quite another size than the model was trained on: 6x8",
+        "wrote 3 images to stages.npy",
+    ]
+    assert np.array_equal(np.load(folder / "stages.npy"), expected.numpy())
+    both = [*STAGES, "nets/thrice", "--num", 1, "--seed", 5]  # several values of one flag
+    for more in (["--out", "stages"], ["--out", "stage.png", "--animate", "stage.webp"]):
+        done = in_process(folder, "sample/run.py", *both, *more)
+        assert done.returncode == 0, done.stderr
+    for path in ("stages/00000.png", "stage.png"):
+        assert shows(folder / path, expected[0], FORMAT)
+    with Image.open(folder / "stage.webp") as animation:
+        assert animation.n_frames == 19  # type: ignore[attr-defined]
+
+
+def test_stages_that_know_labels_are_told_them(folder: Path) -> None:
+    model = replace(PixelRNN.from_pretrained(folder / "runs/gray").config, classes=2)
+    PixelRNN(model).save_pretrained(folder / "nets/small")
+    arguments = ["sample/run.py", "--checkpoint", "nets/small", "--height", 3, "--width", 4, "--num", 2, "--label", 1]
+    arguments += ["--then", "nets/labels", "nets/twice", "--format", "npy", "--out", "labels.npy"]
+    done = in_process(folder, *arguments)
+    assert done.returncode == 0, done.stderr
+    label = torch.tensor([1, 1])
+    images = sample(PixelRNN.from_pretrained(folder / "nets/small"), 2, 3, 4, condition=Condition(label))
+    for stage, (name, told) in enumerate((("labels", Condition(label)), ("twice", Condition())), 1):
+        given = spread(images, 2)
+        one = PixelRNN.from_pretrained(folder / "nets" / name)
+        told = replace(told, image=given)
+        images = sample(one, 2, *given.shape[2:], stage_seed(0, stage), condition=told)
+    assert np.array_equal(np.load(folder / "labels.npy"), images.numpy())
+
+
+@pytest.mark.parametrize(
+    ("then", "message"),
+    [
+        (
+            ["runs/gray"],
+            "--then names runs/gray, which knows no condition images; expected a net of --condition-image lowres:2",
+        ),
+        (
+            ["nets/twice", "nets/edges"],
+            "--then names nets/edges, which knows the degradation edges; expected a net of --condition-image lowres:2",
+        ),
+        (["nets/noisy"], "--then names nets/noisy, which knows the degradation lowres:2+noise:0.1; expected a net of"),
+        (["nets/colours"], "--then names nets/colours, which knows condition images from elsewhere; expected a net"),
+        (
+            ["nets/twice", "nets/finer"],
+            "nets/finer is given images of 1 channel of 8 ordinal levels, and nets/twice before it draws 1 channel of "
+            "4 ordinal levels",
+        ),
+        (
+            ["nets/labels"],
+            "the model must be told the label of every image, 0 to 1, by --label: it was trained without",
+        ),
+        (["nets/none"], "no checkpoint folder nets/none"),
+    ],
+)
+def test_what_is_no_stage_is_said_in_a_line(folder: Path, then: list[str], message: str) -> None:
+    arguments = ["--checkpoint", "runs/gray", "--height", 3, "--width", 4, "--out", "never", "--then", *then]
+    done = in_process(folder, "sample/run.py", *arguments)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {message}")
+    assert not (folder / "never").exists()
 
 
 def run(folder: Path, *arguments: object, launcher: list[str] | None = None) -> str:
