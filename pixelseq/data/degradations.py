@@ -20,6 +20,7 @@ from torch import Tensor
 
 from pixelseq.data.erasing import draw_unknown
 from pixelseq.imaging.levels import quantise
+from pixelseq.model.condition import spread
 from pixelseq.model.config import MASK
 from pixelseq.pixel_format import PixelFormat
 
@@ -129,11 +130,6 @@ class Degradation:
             return torch.from_numpy(levels), torch.ones(H, W, dtype=torch.bool)
         known = ~draw_unknown(H, W, random)
         return torch.from_numpy(levels * known), torch.from_numpy(known)
-
-
-def spread(image: Tensor, factor: int) -> Tensor:
-    """Makes an image larger: each pixel becomes a box of FxF pixels, [..., h, w] -> [..., h * F, w * F]."""
-    return image.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
 
 
 def shrunk(image: Tensor, factor: int) -> Tensor:

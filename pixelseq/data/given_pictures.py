@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelseq.data.degradations import Degradation, spread
+from pixelseq.data.degradations import Degradation
 from pixelseq.imaging.limits import MAX_PIXELS
 from pixelseq.imaging.pictures import levels_of
 from pixelseq.imaging.preprocessing import Preprocessing
 from pixelseq.imaging.read import open_picture
+from pixelseq.model.condition import spread
 from pixelseq.pixel_format import PixelFormat
 
 

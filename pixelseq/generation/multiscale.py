@@ -16,7 +16,7 @@ from torch import Tensor
 from pixelseq.generation.noise import Seed, whole_seed
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.sampling import sample
-from pixelseq.model.condition import Condition
+from pixelseq.model.condition import Condition, spread
 from pixelseq.model.pixelrnn import PixelRNN
 
 
@@ -76,7 +76,7 @@ def enlarge(
     """
     seed = whole_seed(seed)
     for number, stage in enumerate(stages, 1):
-        given = images.repeat_interleave(stage.factor, -2).repeat_interleave(stage.factor, -1)
+        given = spread(images, stage.factor)
         N, _, H, W = given.shape
         told = replace((stage.told or Condition()).for_images(N), image=given)
         own = stage_seed(seed, number)

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from pixelseq.generation.completion import complete
 from pixelseq.generation.noise import Seed, whole_seed
 from pixelseq.generation.options import SamplingOptions
 from pixelseq.generation.sampling import sample
 from pixelseq.model.batch import Pair
 from pixelseq.model.condition import Condition
-from pixelseq.model.config import ModelConfig
+from pixelseq.model.config import MASK, ModelConfig
 from pixelseq.model.inputs import whole_number
 from pixelseq.model.pixelrnn import PixelRNN
 from pixelseq.model.told import condition_of, label_numbers
@@ -72,6 +74,9 @@ def redraw(
 ) -> list[Tensor]:
     """Draws images given condition images; those of neighbours of one size are drawn together.
 
+    What is known of an image, for a model that was trained on the degradation "mask", stays as it is (`complete`),
+    unless there is guidance.
+
     Args:
         model: the distribution of images.
         given: condition images of any sizes, each levels [C', H, W], and what is known of each, bool [H, W].
@@ -91,27 +96,24 @@ def redraw(
     """
     num, seed = whole_number(num, "num"), whole_seed(seed)
     told = (condition or Condition()).for_images(len(given))
+    masked = model.config.context is not None and model.config.context.degradation == MASK
     drawn: list[Tensor] = []
     for (height, width), group in groupby(range(len(given)), key=lambda k: tuple(given[k][1].shape)):
         alike = list(group)
         image, known = (torch.stack([given[k][part] for k in alike]) for part in range(2))
         of_group = replace(told.select(torch.tensor(alike)), image=image, image_known=known)
         asked = range(num * alike[0], num * (alike[-1] + 1))
-        images = [
-            sample(
-                model,
-                len(part),
-                height,
-                width,
-                seed,
-                options,
-                progress,
-                condition=of_group.select(torch.tensor(part) // num - alike[0]),
-                order=order,
-                guidance=guidance,
-                first_index=part[0],
-            ).cpu()
-            for part in (asked[k : k + AT_ONCE] for k in range(0, len(asked), AT_ONCE))
-        ]
+        images = []
+        for part in (asked[k : k + AT_ONCE] for k in range(0, len(asked), AT_ONCE)):
+            own = of_group.select(torch.tensor(part) // num - alike[0])
+            if masked and not guidance:
+                assert own.image is not None
+                assert own.image_known is not None
+                parts = own.image, own.image_known
+                request: dict[str, Any] = {"condition": own, "order": order, "first_index": part[0]}
+                images.append(complete(model, *parts, 1, seed, options, progress, **request)[:, 0].cpu())
+            else:
+                request = {"condition": own, "order": order, "guidance": guidance, "first_index": part[0]}
+                images.append(sample(model, len(part), height, width, seed, options, progress, **request).cpu())
         drawn += torch.cat(images).split(num)
     return drawn

@@ -165,6 +165,11 @@ class Condition:
         return Condition(**{name: function(tensor) for name, tensor in self._tensors().items()})
 
 
+def spread(image: Tensor, factor: int) -> Tensor:
+    """Makes a condition image of a smaller one: each pixel becomes a box of FxF, [..., h, w] -> [..., h * F, w * F]."""
+    return image.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
+
+
 def check_size(condition: Condition | None, height: int, width: int) -> None:
     """Raises ValueError where condition images are not of the size of the images."""
     size = None if condition is None else condition.image_size

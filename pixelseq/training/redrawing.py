@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
 from pixelseq.data.given_pictures import GivenPicture
 from pixelseq.data.plain_methods import plainly_restored
 from pixelseq.imaging.levels import shades
 from pixelseq.imaging.measures import Likeness, likeness, mean_likeness
+from pixelseq.model.batch import Pair
 from pixelseq.model.condition import Condition
 from pixelseq.model.likelihood import Likelihood, mean_over_orders, nats_of_images
 from pixelseq.model.pixelrnn import PixelRNN
@@ -23,8 +25,12 @@ class Redrawn:
 
     likelihood: Likelihood
     """Of the original, given what is left of it."""
+    untold: Likelihood | None
+    """Of the original by itself; None for a model that must be told what is left."""
     drawn: Likeness | None
     """How alike to it what the model draws is, all that is drawn together; None for levels without an order."""
+    mean_drawn: Likeness | None
+    """How alike to it is the mean of what the model draws: the guess of the least squared error."""
     method: str | None
     """The name of the plain method; None where there is none."""
     plain: Likeness | None
@@ -33,7 +39,9 @@ class Redrawn:
     def __str__(self) -> str:
         nats, bits = self.likelihood.nats_per_image, self.likelihood.bits_per_dim
         parts = [f"{nats:.2f} nats, {bits:.4f} bits/dim"]
+        parts += [] if self.untold is None else [f"untold {self.untold.bits_per_dim:.4f} bits/dim"]
         parts += [] if self.drawn is None else [f"drawn: {self.drawn}"]
+        parts += [] if self.mean_drawn is None else [f"their mean: {self.mean_drawn}"]
         parts += [] if self.plain is None else [f"{self.method}: {self.plain}"]
         return "; ".join(parts)
 
@@ -43,8 +51,11 @@ class Redrawn:
         return {
             "nats": self.likelihood.nats_per_image,
             "bits_per_dim": self.likelihood.bits_per_dim,
+            "untold_bits_per_dim": None if self.untold is None else self.untold.bits_per_dim,
             "psnr": _finite(self.drawn and self.drawn.psnr),
             "ssim": self.drawn and self.drawn.ssim,
+            "mean_psnr": _finite(self.mean_drawn and self.mean_drawn.psnr),
+            "mean_ssim": self.mean_drawn and self.mean_drawn.ssim,
             "plain_psnr": _finite(self.plain and self.plain.psnr),
             "plain_ssim": self.plain and self.plain.ssim,
             "plain": self.method,
@@ -53,14 +64,14 @@ class Redrawn:
     @classmethod
     def mean(cls, several: Sequence[Redrawn]) -> Redrawn:
         """Gives the measures of several originals on average; bits/dim are those of all values together."""
-        nats = [one.likelihood.nll_nats for one in several]
-        drawn = [one.drawn for one in several if one.drawn is not None]
-        plain = [one.plain for one in several if one.plain is not None]
+        untold = [one.untold for one in several if one.untold is not None]
         return cls(
-            Likelihood.of(nats, [one.likelihood.values for one in several]),
-            mean_likeness(drawn) if drawn else None,
+            Likelihood.of([one.likelihood.nll_nats for one in several], [one.likelihood.values for one in several]),
+            Likelihood.of([one.nll_nats for one in untold], [one.values for one in untold]) if untold else None,
+            _mean([one.drawn for one in several]),
+            _mean([one.mean_drawn for one in several]),
             several[0].method,
-            mean_likeness(plain) if plain else None,
+            _mean([one.plain for one in several]),
         )
 
 
@@ -81,21 +92,23 @@ def measure(
     config = model.config
     assert config.context is not None
     originals = [picture.original for picture in pictures if picture.original is not None]
-    in_orders = nats_of_images(
-        model,
-        originals,
-        [tuple(image.shape) for image in originals],
-        condition=told,
-        context_of=lambda k: (pictures[k].levels, pictures[k].known),
-    )
-    looks = shades(config.pixel_format.levels)
-    measured = []
-    for picture, original, images, nats in zip(
-        pictures, originals, drawn, mean_over_orders(in_orders).tolist(), strict=True
-    ):
-        target, own, method, plain = looks[original.long()].numpy(), None, None, None
+    shapes = [tuple(image.shape) for image in originals]
+
+    def likelihoods(context_of: Callable[[int], Pair] | None) -> list[Likelihood]:
+        nats = mean_over_orders(nats_of_images(model, originals, shapes, condition=told, context_of=context_of))
+        return [Likelihood.of([own], [image.numel()]) for own, image in zip(nats.tolist(), originals, strict=True)]
+
+    given = likelihoods(lambda k: (pictures[k].levels, pictures[k].known))
+    untold: Sequence[Likelihood | None] = [None] * len(originals)
+    if config.condition_dropout:
+        untold = likelihoods(None)
+    looks, measured = shades(config.pixel_format.levels), []
+    for k, (picture, original) in enumerate(zip(pictures, originals, strict=True)):
+        target, own, mean, method, plain = looks[original.long()].numpy(), None, None, None, None
         if config.pixel_format.ordered:
-            own = mean_likeness([likeness(looks[image.long()].numpy(), target) for image in images])
+            images = [looks[image.long()].numpy() for image in drawn[k]]
+            own = mean_likeness([likeness(image, target) for image in images])
+            mean = likeness(np.stack(images).mean(0).round().astype(np.uint8), target)
         restored = plainly_restored(
             config.context.degradation,
             picture.levels,
@@ -106,8 +119,14 @@ def measure(
         )
         if restored is not None:
             method, plain = restored[0], likeness(restored[1], target)
-        measured.append(Redrawn(Likelihood.of([nats], [original.numel()]), own, method, plain))
+        measured.append(Redrawn(given[k], untold[k], own, mean, method, plain))
     return measured
+
+
+def _mean(several: Sequence[Likeness | None]) -> Likeness | None:
+    """Gives the mean of those that there are."""
+    known = [one for one in several if one is not None]
+    return mean_likeness(known) if known else None
 
 
 def _finite(value: float | None) -> float | None:

@@ -25,7 +25,8 @@ from torch import Tensor
 
 from pixelseq import Condition, PixelRNN
 from pixelseq.data import DataOptions, load
-from pixelseq.data.degradations import Degradation, shrunk, spread
+from pixelseq.data.degradations import Degradation, shrunk
+from pixelseq.model.condition import spread
 from pixelseq.model.likelihood import Likelihood, nats_of_images
 from pixelseq.runtime.scripts import one_line_errors, set_up_torch
 

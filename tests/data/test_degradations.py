@@ -12,10 +12,11 @@ from torch import Tensor
 
 from pixelseq import PixelFormat
 from pixelseq.data import erasing
-from pixelseq.data.degradations import CHOICES, EDGE_LEVELS, Degradation, shrunk, spread
+from pixelseq.data.degradations import CHOICES, EDGE_LEVELS, Degradation, shrunk
 from pixelseq.data.erasing import MASK_SHARES, boxes, draw_unknown, half_plane, scattered, strokes
 from pixelseq.data.store import generator
 from pixelseq.imaging.levels import quantise, shades
+from pixelseq.model.condition import spread
 
 SIZES = [(1, 1), (1, 7), (7, 1), (5, 3), (28, 28)]
 TILES = PixelFormat(1, 3, "categorical", "#-o")

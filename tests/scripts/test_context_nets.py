@@ -73,12 +73,17 @@ def test_evaluation_degrades_as_the_run_did(name: str, nets: Path) -> None:
 
 
 def test_classification_sees_condition_images(nets: Path) -> None:
-    flags = ["--classify", "uniform", "--per-image", "said.csv"]
-    done = in_process(nets, "train/evaluate.py", "--checkpoint", "runs/both", *flags)
+    model = PixelRNN.from_pretrained(nets / "runs/both")
+    assert model.conditioning is not None
+    for parameter in model.conditioning.parameters():
+        torch.nn.init.normal_(parameter)  # more than a few steps have learned
+    model.save_pretrained(nets / "loud")
+    flags = ["--data", "digits", "--on", "test", "--classify", "uniform", "--per-image", "said.csv"]
+    done = in_process(nets, "train/evaluate.py", "--checkpoint", "loud", *flags)
     assert done.returncode == 0, done.stderr
     with (nets / "said.csv").open() as file:
         said = list(csv.DictReader(file))
-    model, data = PixelRNN.from_pretrained(nets / "runs/both"), load(DataOptions("digits"))
+    data = load(DataOptions("digits"))
     test, _ = told_as_learned(data.test, data.class_names, model.config, DataOptions("digits"))
     for k in (0, 100, 249):
         image, known = (part.expand(10, *part.shape) for part in test.degraded(k))

@@ -19,13 +19,14 @@ from running import ENVIRONMENT, ROOT, Outcome, in_own_process, in_process
 from torch import Tensor
 
 from pixelseq import Condition, ModelConfig, PixelFormat, PixelRNN, SamplingOptions, complete, sample
-from pixelseq.data.degradations import Degradation, spread
+from pixelseq.data.degradations import Degradation
 from pixelseq.data.plain_methods import plainly_restored
 from pixelseq.data.store import DEGRADED_ONCE, generator
 from pixelseq.imaging.levels import shades
 from pixelseq.imaging.measures import ssim
 from pixelseq.imaging.pictures import read_image, redrawn_sheet, save_png, to_picture
 from pixelseq.imaging.preprocessing import Preprocessing
+from pixelseq.model.condition import spread
 from pixelseq.model.config import ContextConfig
 from pixelseq.model.trained_on import TrainedOn
 
@@ -62,7 +63,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a net of each degradation in nets, and pictures of its levels in originals."""
     folder = tmp_path_factory.mktemp("redrawn")
     for degradation in DEGRADATIONS:
-        net(degradation).save_pretrained(folder / "nets" / degradation)
+        dropout = 0.1 if degradation in ("posterize:2", "mask") else 0.0
+        net(degradation, condition_dropout=dropout).save_pretrained(folder / "nets" / degradation)
     net("lowres:2", classes=2, class_names=("cat", "dog"), orders=2).save_pretrained(folder / "nets/told")
     net("").save_pretrained(folder / "nets/elsewhere")
     net("noise:0.2", PixelFormat(1, 3, "categorical")).save_pretrained(folder / "nets/tiles")
@@ -127,19 +129,25 @@ def test_pictures_are_degraded_and_measured_as_by_hand(folder: Path, degradation
     result = json.loads(last)
     assert wrote == f"wrote 2 images of each of 3 pictures to {out}"
     assert [line.partition(": ")[0] for line in lines] == [f"originals/{k}.png" for k in range(3)]
-    assert mean.startswith(f"mean of 3: {result['nats']:.2f} nats, {result['bits_per_dim']:.4f} bits/dim; drawn: PSNR")
-    nats, values, own, plain = [], 0, [], []
+    assert mean.startswith(f"mean of 3: {result['nats']:.2f} nats, {result['bits_per_dim']:.4f} bits/dim; ")
+    nats, untold, values, own, means, plain = [], 0.0, 0, [], [], []
     for k in range(3):
         original = read_image(folder / f"originals/{k}.png", RGB)
         image, known = Degradation.parse(degradation)(original, RGB, generator(3, 0, k, DEGRADED_ONCE))
         told = Condition(image=image[None], image_known=known[None])
-        drawn = sample(model, 2, *SIZES[k], seed=3, condition=told, first_index=2 * k)
+        if degradation == "mask":
+            drawn = complete(model, original[None], known, 2, seed=3, first_index=2 * k)[0]
+        else:
+            drawn = sample(model, 2, *SIZES[k], seed=3, condition=told, first_index=2 * k)
         for n, one in enumerate(drawn):
             assert shows(folder / out / f"{k}-{n}.png", one, RGB)
         nats.append(-model.log_prob(original[None], told).item())
+        if model.config.condition_dropout:
+            untold -= model.log_prob(original[None]).item()
         values += original.numel()
         target = shades(4)[original.long()].numpy()
         own += [likeness_of(shades(4)[one.long()].numpy(), target) for one in drawn]
+        means.append(likeness_of(shades(4)[drawn].float().mean(0).round().numpy().astype(np.uint8), target))
         made = plainly_restored(degradation, image, known, context.pixel_format, original, RGB)
         if made is not None:
             plain.append(likeness_of(made[1], target))
@@ -147,6 +155,15 @@ def test_pictures_are_degraded_and_measured_as_by_hand(folder: Path, degradation
             assert result["plain"] == made[0]
     assert result["nats"] == pytest.approx(sum(nats) / 3, rel=1e-5)
     assert result["bits_per_dim"] == pytest.approx(sum(nats) / math.log(2) / values, rel=1e-5)
+    expected = pytest.approx(untold / math.log(2) / values, rel=1e-5) if untold else None
+    assert result["untold_bits_per_dim"] == expected
+    assert (
+        f"; untold {result['untold_bits_per_dim']:.4f} bits/dim; drawn: PSNR" in mean
+        if untold
+        else "untold" not in mean
+    )
+    assert result["mean_psnr"] == pytest.approx(psnr(means))
+    assert result["mean_ssim"] == pytest.approx(np.mean([one for _, one in means]))
     assert result["psnr"] == pytest.approx(psnr(own))
     assert result["ssim"] == pytest.approx(np.mean([one for _, one in own]))
     if plain:

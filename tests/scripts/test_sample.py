@@ -19,10 +19,10 @@ from PIL import Image
 from running import in_process, load_script
 
 from pixelseq import Condition, ModelConfig, PixelFormat, PixelRNN, sample
-from pixelseq.data.degradations import spread
 from pixelseq.generation.multiscale import stage_seed
 from pixelseq.imaging.palette import UNKNOWN_COLOUR
 from pixelseq.imaging.pictures import read_image, sample_sheet
+from pixelseq.model.condition import spread
 from pixelseq.model.config import ContextConfig
 from pixelseq.model.trained_on import TrainedOn
 
