@@ -18,9 +18,9 @@ FIRST = (
 )
 """The fields, of the run or its images, whose flags come first."""
 
-DECIDED = tuple(
-    f"model.{name}"
-    for name in ("classes", "class_names", "vector_features", "text_encoder", "context", "orders", "condition_dropout")
+DECIDED = (
+    *("classes", "class_names", "vector_features", "text_encoder"),
+    *("context", "orders", "condition_dropout"),
 )
 """The fields of the model that the data or other flags decide."""
 
