@@ -71,8 +71,10 @@ class DilatedBlock(nn.Module):
     def __init__(self, hidden: int, dilation: int) -> None:
         super().__init__()
         self.spread = nn.Conv2d(hidden, hidden, 3, padding=dilation, dilation=dilation)
-        self.project = nn.Conv2d(hidden, hidden, 1)
+        # As a matrix product: a 1x1 convolution of torch rounds by the number of threads.
+        self.project = nn.Linear(hidden, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps [B, G, H, W] to the same."""
-        return x + self.project(F.relu(self.spread(F.relu(x))))
+        spread = F.relu(self.spread(F.relu(x)))
+        return x + self.project(spread.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
