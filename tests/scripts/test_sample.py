@@ -178,7 +178,7 @@ def test_other_files_of_the_folder_are_said(trained: Path) -> None:
 def test_a_strip_that_is_stopped_holds_its_first_rows(folder: Path, number: signal.Signals) -> None:
     command = [sys.executable, str(SCRIPT), "--height", "10000000", "--width", "8", "--out", f"{number}/strip.png"]
     with subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400
         while not any(path.stat().st_size for path in (folder / str(number)).glob(".strip.png*")):
             assert run.poll() is None
             assert time.monotonic() < deadline
