@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from PIL import Image
@@ -13,11 +12,13 @@ from torch import Tensor
 from pixelseq.data.dataset import Dataset
 from pixelseq.data.store import Images
 from pixelseq.generation.completion import complete
+from pixelseq.generation.requests import redraw
 from pixelseq.generation.sampling import sample
 from pixelseq.imaging.pictures import completion_sheet, redrawn_sheet, sample_sheet
 from pixelseq.model.condition import Condition
-from pixelseq.model.config import MASK, ContextConfig, ModelConfig
+from pixelseq.model.config import MASK, ModelConfig
 from pixelseq.model.pixelrnn import PixelRNN
+from pixelseq.pixel_format import PixelFormat
 
 SAMPLED_PIXELS = 128 * 128
 """The most pixels of a sampled image: they are drawn one after another."""
@@ -53,7 +54,7 @@ def draw_pictures(model: PixelRNN, data: Dataset, tall_height: int, seed: int) -
     if context is None or context.degradation == MASK:
         pictures["completions"] = _completions(model, test, seed)
     if context is not None and test.telling.degradation is not None:
-        pictures["redrawn"] = _redrawn(model, context, test, seed)
+        pictures["redrawn"] = _redrawn(model, context.pixel_format, test, seed)
     return pictures
 
 
@@ -84,21 +85,15 @@ def _completions(model: PixelRNN, test: Images, seed: int) -> Image.Image:
     return completion_sheet(originals, masks, completions, model.config.pixel_format)
 
 
-def _redrawn(model: PixelRNN, context: ContextConfig, test: Images, seed: int) -> Image.Image:
-    masked = context.degradation == MASK
+def _redrawn(model: PixelRNN, given_format: PixelFormat, test: Images, seed: int) -> Image.Image:
     originals = list(test)
     degraded = [test.degraded(k, image) for k, image in enumerate(originals)]
-    given, known = [_cut(image) for image, _ in degraded], [_cut(mask) for _, mask in degraded]
-    drawn = []
-    for k, (image, mask) in enumerate(zip(given, known, strict=True)):
-        told = replace(_told(test, k) or Condition(), image=image[None], image_known=mask[None])
-        H, W = mask.shape
-        if masked:
-            drawn.append(complete(model, image[None], mask, REDRAWN, seed, condition=told, first_index=REDRAWN * k)[0])
-        else:
-            drawn.append(sample(model, REDRAWN, H, W, seed, condition=told, first_index=REDRAWN * k))
-    cut = [_cut(image) for image in originals]
-    return redrawn_sheet(given, known, context.pixel_format, drawn, cut, model.config.pixel_format)
+    pairs = [(_cut(image), _cut(mask)) for image, mask in degraded]
+    drawn = redraw(model, pairs, REDRAWN, seed, condition=test.condition)
+    given, known = zip(*pairs, strict=True)
+    return redrawn_sheet(
+        given, known, given_format, drawn, [_cut(image) for image in originals], model.config.pixel_format
+    )
 
 
 def _told(test: Images, k: int) -> Condition | None:
